@@ -1,0 +1,46 @@
+# The only commands. Each sets up what it needs; all it asks of the machine is Python 3.11+ and make.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+UV_VERSION := 0.13.9
+export UV_NO_PROGRESS := 1
+
+.PHONY: help setup demo test lint types gen ci bench constraints clean
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: $(READY) ## build .venv with dropcopy and dropcopyd in it
+
+$(READY): pyproject.toml sdk/python/pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Dropcopy needs Python 3.11 or newer; set PYTHON=")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e ./sdk/python -e . --group dev
+	@touch $@
+
+constraints: ## renew the pinned versions in constraints.txt
+	@rm -rf $(VENV) && touch constraints.txt && : > constraints.txt && $(MAKE) --no-print-directory setup
+	@$(BIN)/uv pip freeze --quiet --python $(BIN)/python --exclude-editable | grep -v '^uv==' > constraints.txt && touch $(READY)
+
+test: setup ## run the tests
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: setup ## ruff, import-linter, buf
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check .
+	@$(BIN)/lint-imports --no-cache > $(VENV)/lint-imports.log 2>&1 || { cat $(VENV)/lint-imports.log; exit 1; }
+	@$(BIN)/buf lint proto
+	@$(BIN)/buf breaking proto --against proto/released.binpb
+	@$(BIN)/python scripts/gen.py --check
+
+types: setup ## mypy --strict
+	@$(BIN)/mypy --no-error-summary
+
+gen: setup ## generate the message classes from proto/
+	@$(BIN)/python scripts/gen.py
+
+ci: lint types test ## what a change must pass
+
+clean: ## remove what the targets made
+	@rm -rf $(VENV) data
