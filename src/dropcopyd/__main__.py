@@ -1,0 +1,5 @@
+"""`python -m dropcopyd`."""
+
+from dropcopyd.cli import main
+
+main()

@@ -1,0 +1,249 @@
+"""The `Broker` port over the paper exchange, with controls to make it fail as real brokers do."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+from typing import Final
+
+from dropcopyd.brokers.paper.book import Book
+from dropcopyd.brokers.paper.desk import Desk
+from dropcopyd.brokers.paper.market import Feed
+from dropcopyd.brokers.paper.records import Decision
+from dropcopyd.brokers.paper.session import Session
+from dropcopyd.domain.account import BrokerKind
+from dropcopyd.domain.report import (
+    Acknowledged,
+    BrokerSnapshot,
+    FindResult,
+    Found,
+    NotFound,
+    Refused,
+    SubmitResult,
+    Unavailable,
+    Unknown,
+)
+from dropcopyd.errors import Code, DropcopyError, StoreError
+from dropcopyd.ports import BrokerListener, Clock, Failpoints, Submission
+
+SUBMIT_COMMITTED: Final = "paper.submit.committed"
+
+
+class FailureMode(StrEnum):
+    """What may become of a command or its answer on the way."""
+
+    LOST_BEFORE = "lost_before"
+    """The command never reaches the broker; nobody can tell."""
+    LOST_AFTER = "lost_after"
+    """The broker has the command; its answer is lost."""
+    DELAY = "delay"
+    """The command reaches the broker late, perhaps after the caller has given up waiting."""
+
+
+class _NoFailpoints:
+    def reached(self, point: str) -> None:
+        """Nothing strikes here."""
+
+
+class PaperBroker:
+    """The paper broker's connection for all its accounts.
+
+    Commands are answered, and reports handed over, only after the book has them. If the book cannot be written, `run`
+    ends with StoreError and the object is of no more use: open the book again.
+    """
+
+    kind = BrokerKind.PAPER
+
+    def __init__(
+        self,
+        book: Book,
+        feeds: Sequence[Feed],
+        clock: Clock,
+        accounts: Iterable[str] = (),
+        failpoints: Failpoints | None = None,
+    ) -> None:
+        """Takes over the book's image; the caller closes the book after `run` has ended."""
+        self._book = book
+        self._desk = Desk(book, feeds, clock)
+        self._failpoints = failpoints or _NoFailpoints()
+        self._sessions: dict[str, Session] = {}
+        self._running: tuple[asyncio.TaskGroup, BrokerListener] | None = None
+        self._failed = asyncio.Event()
+        self._next_failure: tuple[FailureMode, float] | None = None
+        book.writer.listen(self._on_committed, self._on_failed)
+        for account_id in accounts:
+            self.add_account(account_id)
+
+    # --- the port -------------------------------------------------------------------------------------------------
+
+    async def run(self, listener: BrokerListener) -> None:
+        """Connect every account, move the market, hand over reports, until cancelled.
+
+        Raises StoreError when the book could not be written, after the listener was told that every line is down;
+        what the listener raises comes out as the task group's.
+        """
+        if self._running is not None:
+            raise RuntimeError("the paper broker is running already")
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._running = tasks, listener
+                tasks.create_task(self._watch())
+                tasks.create_task(self._drive())
+                for session in self._sessions.values():
+                    tasks.create_task(session.run(listener))
+        except BaseExceptionGroup:
+            failure = self._book.writer.failure
+            if failure is None:
+                raise
+            await self._say_farewell(listener, failure.message)
+            raise StoreError(failure.code, failure.message) from failure
+        finally:
+            self._running = None
+
+    async def submit(self, submission: Submission, timeout_s: float) -> SubmitResult:
+        """Send a command, once.
+
+        Refused only for a create; whether a replace or cancel is granted comes as a report, and so does everything
+        again. Unknown when the answer did not come in time or the line went down meanwhile.
+        """
+        session = self._sessions.get(submission.command.account_id)
+        if session is None or not session.is_live:
+            return Unknown("not connected to the paper broker")
+        cuts = session.cuts
+        failure, self._next_failure = self._next_failure, None
+        mode, delay_s = failure or (None, 0.0)
+        if mode is FailureMode.LOST_BEFORE:
+            return Unknown("the connection broke while the command was being sent")
+        try:
+            async with asyncio.timeout(timeout_s):
+                if mode is FailureMode.DELAY:
+                    answer = await self._arrive_late(submission, delay_s)
+                else:
+                    answer = await self._desk.submit(submission)
+        except TimeoutError:
+            return Unknown(f"no answer within {timeout_s:g} s")
+        except StoreError as error:
+            return Unknown(error.message)
+        self._failpoints.reached(SUBMIT_COMMITTED)
+        if mode is FailureMode.LOST_AFTER:
+            return Unknown("the connection broke before the answer")
+        return answer if session.cuts == cuts else Unknown(session.cause)
+
+    async def find(self, submission: Submission, timeout_s: float) -> FindResult:
+        """Ask for a command by its id: all reports about its order so far, oldest first.
+
+        They carry no cursor: they are not the account's next reports.
+        """
+        command = submission.command
+        session = self._sessions.get(command.account_id)
+        if session is None or not session.is_live:
+            return Unavailable("not connected to the paper broker")
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._book.writer.drained()
+                reports = await self._book.reports_of(command.account_id, command.broker_command_id)
+        except TimeoutError:
+            return Unavailable(f"no answer within {timeout_s:g} s")
+        except StoreError as error:
+            return Unavailable(error.message)
+        return NotFound() if reports is None else Found(reports)
+
+    async def snapshot(self, account_id: str, after_cursor: str, timeout_s: float) -> BrokerSnapshot:
+        """The account as the book has it at one instant.
+
+        A cursor of another book, or beyond this one's end, counts as the beginning. Raises DropcopyError (NOT_READY)
+        when it cannot be had: not connected, no answer in time, the book not readable.
+        """
+        session = self._sessions.get(account_id)
+        if session is None or not session.is_live:
+            raise DropcopyError(Code.NOT_READY, "not connected to the paper broker", account_id=account_id)
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await self._book.snapshot(account_id, after_cursor)
+        except (TimeoutError, StoreError) as error:
+            message = error.message if isinstance(error, StoreError) else f"no answer within {timeout_s:g} s"
+            raise DropcopyError(Code.NOT_READY, message, account_id=account_id) from error
+
+    def is_connected(self, account_id: str) -> bool:
+        session = self._sessions.get(account_id)
+        return session is not None and session.is_live
+
+    def add_account(self, account_id: str) -> None:
+        """Keep one more account; it connects at once if the broker runs. Nothing happens for one that is kept."""
+        if account_id in self._sessions:
+            return
+        session = self._sessions[account_id] = Session(account_id, self._book, self._failpoints)
+        if self._running is not None:
+            tasks, listener = self._running
+            tasks.create_task(session.run(listener))
+
+    # --- controls -------------------------------------------------------------------------------------------------
+
+    def disconnect(self, cause: str, account_id: str | None = None) -> None:
+        """Take the line down, of one account or of all; the exchange goes on without it."""
+        for session in self._sessions.values():
+            if account_id in (None, session.account_id):
+                session.cut(cause)
+
+    def reconnect(self, account_id: str | None = None) -> None:
+        """Bring the line up again."""
+        for session in self._sessions.values():
+            if account_id in (None, session.account_id):
+                session.restore()
+
+    def fail_next_submit(self, mode: FailureMode, delay_s: float = 0.0) -> None:
+        """What is to become of the next command; `delay_s` is how late a DELAY arrives."""
+        self._next_failure = FailureMode(mode), delay_s
+
+    def turn(self) -> None:
+        """Let the market move up to the clock's time now, instead of at its next turn."""
+        while self._desk.turn():
+            pass
+
+    # --- inside ---------------------------------------------------------------------------------------------------
+
+    async def _drive(self) -> None:
+        """Move the market for ever, a bounded piece at a time, never ahead of what the book can take."""
+        while True:
+            await self._book.writer.room()
+            await _sleep(0 if self._desk.turn() else self._desk.pause_s())
+
+    async def _watch(self) -> None:
+        """End everything when the book has failed."""
+        await self._failed.wait()
+        failure = self._book.writer.failure
+        if failure is not None:
+            raise failure
+
+    async def _say_farewell(self, listener: BrokerListener, cause: str) -> None:
+        """Tell every account whose line was up that it is gone for good."""
+        for session in self._sessions.values():
+            if session.is_announced:
+                session.is_announced = False
+                await listener.on_disconnected(session.account_id, cause)
+
+    async def _arrive_late(self, submission: Submission, delay_s: float) -> Acknowledged | Refused:
+        """The command is on its way whether or not anybody waits for the answer."""
+        if self._running is None:
+            raise asyncio.CancelledError
+
+        async def travel() -> Acknowledged | Refused:
+            await _sleep(delay_s)
+            return await self._desk.submit(submission)
+
+        return await asyncio.shield(self._running[0].create_task(travel()))
+
+    def _on_committed(self, decision: Decision) -> None:
+        for numbered in decision.reports:
+            session = self._sessions.get(numbered.account_id)
+            if session is not None:
+                session.push(numbered)
+        self._desk.forget()
+
+    def _on_failed(self, failure: StoreError) -> None:
+        self.disconnect(failure.message)
+        self._failed.set()
+
+
+async def _sleep(seconds: float) -> None:
+    """The one place where the paper broker waits for time to pass."""
+    await asyncio.sleep(seconds)

@@ -1,0 +1,241 @@
+"""The book's rows: records to column values and back, and the statements that write a decision.
+
+Decimals are exact text, enumerations their names.
+"""
+
+import json
+import sqlite3
+from decimal import Decimal
+from typing import Any, Final
+
+from dropcopyd.brokers.paper.records import (
+    CommandRecord,
+    Decision,
+    Execution,
+    NumberedReport,
+    PaperOrder,
+    PaperStatus,
+    Quote,
+    Standing,
+)
+from dropcopyd.domain import money
+from dropcopyd.domain.catalogue import instrument_of, row_of
+from dropcopyd.domain.instrument import Instrument
+from dropcopyd.domain.order import ActionType, OrderSide, OrderTerms, OrderType, TimeInForce
+from dropcopyd.domain.report import Acknowledged, Fee, Liquidity, OrderReport, Refused, ReportKind
+
+Row = tuple[Any, ...]
+
+ORDER_COLUMNS: Final = (
+    "number, external_order_id, account_id, side, order_type, quantity, time_in_force, limit_price, stop_price, "
+    "trail_amount, trail_percent, live_command_id, priority, entered_at_ns, trade_date, filled_quantity, status, "
+    "asset_class, symbol"
+)
+COMMAND_COLUMNS: Final = (
+    "broker_command_id, account_id, action_type, order_number, external_order_id, reason_code, reason"
+)
+_AMOUNTS: Final = ("quantity", "limit_price", "cumulative_quantity", "last_quantity", "last_price")
+_TEXTS: Final = (
+    "broker_command_id",
+    "external_order_id",
+    "broker_sent_at_ns",
+    "raw_status",
+    "reason_code",
+    "reason",
+    "exec_id",
+    "trade_date",
+    "venue",
+)
+
+
+def text_of(value: Decimal | None) -> str | None:
+    """A decimal as stored; None stays NULL."""
+    return None if value is None else money.render(value)
+
+
+def decimal_of(text: str | None) -> Decimal | None:
+    """The other way: exact, and without bounds, since the text is our own."""
+    return None if text is None else Decimal(text)
+
+
+def definition_of(instrument: Instrument) -> str:
+    """An instrument as stored."""
+    return json.dumps(row_of(instrument), separators=(",", ":"))
+
+
+def instrument_from(definition: str) -> Instrument:
+    """The other way."""
+    return instrument_of(json.loads(definition))
+
+
+def order_row(order: PaperOrder) -> Row:
+    """Values for ORDER_COLUMNS."""
+    terms = order.terms
+    return (
+        order.number,
+        order.external_order_id,
+        order.account_id,
+        order.side,
+        terms.order_type,
+        money.render(terms.quantity),
+        terms.time_in_force,
+        text_of(terms.limit_price),
+        text_of(terms.stop_price),
+        text_of(terms.trail_amount),
+        text_of(terms.trail_percent),
+        order.live_command_id,
+        order.priority,
+        order.entered_at_ns,
+        order.trade_date,
+        money.render(order.filled_quantity),
+        order.status,
+        order.instrument.asset_class,
+        order.instrument.symbol,
+    )
+
+
+def order_from(row: Row, instrument: Instrument) -> PaperOrder:
+    """The order of ORDER_COLUMNS' values; its instrument has been looked up."""
+    return PaperOrder(
+        number=row[0],
+        external_order_id=row[1],
+        account_id=row[2],
+        instrument=instrument,
+        side=OrderSide(row[3]),
+        terms=OrderTerms(
+            order_type=OrderType(row[4]),
+            quantity=Decimal(row[5]),
+            time_in_force=TimeInForce(row[6]),
+            limit_price=decimal_of(row[7]),
+            stop_price=decimal_of(row[8]),
+            trail_amount=decimal_of(row[9]),
+            trail_percent=decimal_of(row[10]),
+        ),
+        live_command_id=row[11],
+        priority=row[12],
+        entered_at_ns=row[13],
+        trade_date=row[14],
+        filled_quantity=Decimal(row[15]),
+        status=PaperStatus(row[16]),
+    )
+
+
+def command_row(record: CommandRecord) -> Row:
+    """Values for COMMAND_COLUMNS."""
+    head = (record.broker_command_id, record.account_id, record.action_type, record.order_number)
+    if isinstance(record.answer, Refused):
+        return (*head, None, record.answer.reason_code, record.answer.reason)
+    return (*head, record.answer.external_order_id, None, None)
+
+
+def command_from(row: Row) -> CommandRecord:
+    """The other way."""
+    answer = Acknowledged(row[4]) if row[5] is None else Refused(row[5], row[6])
+    return CommandRecord(row[0], row[1], ActionType(row[2]), row[3], answer)
+
+
+def standing_row(standing: Standing) -> Row:
+    """asset_class, symbol, source, place, bid, ask, bid_size, ask_size, at_ns."""
+    quote = standing.quote
+    amounts = (money.render(amount) for amount in (quote.bid, quote.ask, quote.bid_size, quote.ask_size))
+    instrument = standing.instrument
+    return (instrument.asset_class, instrument.symbol, standing.source, standing.place, *amounts, standing.at_ns)
+
+
+def standing_from(row: Row, instrument: Instrument) -> Standing:
+    """The standing of (source, place, bid, ask, bid_size, ask_size, at_ns)."""
+    bid, ask, bid_size, ask_size = (Decimal(text) for text in row[2:6])
+    return Standing(instrument, row[0], row[1], Quote(bid, ask, bid_size, ask_size), row[6])
+
+
+def report_body(report: OrderReport) -> str:
+    """A report as stored: JSON without what is None, and without its cursor, which is its number."""
+    body: dict[str, Any] = {"kind": report.kind, "liquidity": report.liquidity}
+    body |= {name: getattr(report, name) for name in _TEXTS}
+    body |= {name: text_of(getattr(report, name)) for name in _AMOUNTS}
+    body["fees"] = [[fee.kind, money.render(fee.amount), fee.currency] for fee in report.fees] or None
+    return json.dumps({name: value for name, value in body.items() if value is not None}, separators=(",", ":"))
+
+
+def report_from(body: str, cursor: str) -> OrderReport:
+    """The other way."""
+    values: dict[str, Any] = json.loads(body)
+    values["kind"] = ReportKind(values["kind"])
+    if "liquidity" in values:
+        values["liquidity"] = Liquidity(values["liquidity"])
+    for name in _AMOUNTS:
+        if name in values:
+            values[name] = Decimal(values[name])
+    fees = tuple(Fee(kind, Decimal(amount), currency) for kind, amount, currency in values.pop("fees", ()))
+    return OrderReport(**values, fees=fees, cursor=cursor)
+
+
+def apply(connection: sqlite3.Connection, decision: Decision) -> None:
+    """Write everything that a decision changed, inside the caller's transaction. Raises sqlite3.Error."""
+    many = connection.executemany
+    many(
+        "INSERT INTO instruments (asset_class, symbol, definition) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+        [(*key, definition_of(instrument)) for key, instrument in decision.instruments.items()],
+    )
+    many(_UPSERT_ORDER, [order_row(order) for order in decision.orders.values()])
+    many(_INSERT_COMMAND, [command_row(record) for record in decision.commands])
+    many(
+        "INSERT INTO submits (broker_command_id, account_id, action_type, at_ns) VALUES (?, ?, ?, ?)",
+        [(entry.broker_command_id, entry.account_id, entry.action_type, entry.at_ns) for entry in decision.submits],
+    )
+    many(_INSERT_EXECUTION, [_execution_row(execution) for execution in decision.executions])
+    many(
+        "INSERT INTO reports (account_id, number, order_number, broker_command_id, body) VALUES (?, ?, ?, ?, ?)",
+        [_report_row(report) for report in decision.reports],
+    )
+    many(
+        "INSERT INTO positions (account_id, asset_class, symbol, quantity) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT DO UPDATE SET quantity = excluded.quantity",
+        [(account_id, *key, money.render(held)) for (account_id, key), held in decision.positions.items()],
+    )
+    many(_UPSERT_STANDING, [standing_row(standing) for standing in decision.standings.values()])
+
+
+def _execution_row(execution: Execution) -> Row:
+    return (
+        execution.number,
+        execution.exec_id,
+        execution.order_number,
+        execution.account_id,
+        execution.side,
+        money.render(execution.quantity),
+        money.render(execution.price),
+        execution.at_ns,
+        execution.trade_date,
+    )
+
+
+def _report_row(numbered: NumberedReport) -> Row:
+    report = numbered.report
+    body = report_body(report)
+    return numbered.account_id, numbered.number, numbered.order_number, report.broker_command_id, body
+
+
+def _updates(names: str) -> str:
+    return ", ".join(f"{name} = excluded.{name}" for name in names.split())
+
+
+_UPSERT_ORDER: Final = (
+    f"INSERT INTO orders ({ORDER_COLUMNS}) VALUES ({', '.join('?' * 19)})"  # noqa: S608 - our own words
+    " ON CONFLICT (number) DO UPDATE SET "
+    + _updates(
+        "order_type quantity time_in_force limit_price stop_price trail_amount trail_percent live_command_id priority"
+        " trade_date filled_quantity status"
+    )
+)
+_INSERT_COMMAND: Final = f"INSERT INTO commands ({COMMAND_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - our own words
+_INSERT_EXECUTION: Final = (
+    "INSERT INTO executions"
+    " (number, exec_id, order_number, account_id, side, quantity, price, at_ns, trade_date)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_UPSERT_STANDING: Final = (
+    "INSERT INTO standings (asset_class, symbol, source, place, bid, ask, bid_size, ask_size, at_ns)"  # noqa: S608
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+    + _updates("source place bid ask bid_size ask_size at_ns")
+)

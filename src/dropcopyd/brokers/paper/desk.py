@@ -1,0 +1,123 @@
+"""Where the exchange, its book and its price feeds meet: decide on pending state, commit, then answer."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+from dropcopyd.brokers.paper.book import Book
+from dropcopyd.brokers.paper.exchange import Exchange
+from dropcopyd.brokers.paper.market import Feed
+from dropcopyd.brokers.paper.memory import Memory
+from dropcopyd.brokers.paper.records import Decision
+from dropcopyd.domain.instrument import Instrument
+from dropcopyd.domain.report import Acknowledged, Refused
+from dropcopyd.ports import Clock, Submission
+
+TICKS_PER_TURN: Final = 64
+"""Quotes taken from each feed before the event loop gets its turn."""
+PAUSE_MAX_S: Final = 0.25
+"""The market looks at the clock at least this often."""
+
+
+class Desk:
+    """The exchange in service. Decisions are made in the event loop, one after the other, and committed in order.
+
+    What is reported about a decision goes through `book.writer`'s announcements, after its commit.
+    """
+
+    def __init__(self, book: Book, feeds: Sequence[Feed], clock: Clock) -> None:
+        """Takes over the book's image. The first feed that covers an instrument prices it."""
+        self._writer = book.writer
+        self._book = book
+        self._feeds = tuple(feeds)
+        self._clock = clock
+        image = book.image
+        self._exchange = Exchange(image)
+        self._memory = Memory(image)
+        self._resume()
+
+    async def submit(self, submission: Submission) -> Acknowledged | Refused:
+        """Take a command; its decision is durable when this returns. Raises StoreError if it could not be committed.
+
+        Cancelled before the decision, the command never arrived; after it, only the answer is lost.
+        """
+        mark = self._writer.committed_count
+        self._memory.begin_lookup(mark)
+        try:
+            await self._look_up(submission)
+            await self._writer.room()
+            answer, done = self._decide(submission)
+        finally:
+            self._memory.end_lookup(mark)
+        await asyncio.shield(done)
+        return answer
+
+    def turn(self) -> bool:
+        """Let the market move up to now, bounded; whether there is more to do at once. Raises StoreError."""
+        now_ns = self._clock.now_ns()
+        decision = self._exchange.expire(now_ns)
+        active: dict[int, list[Instrument]] = {}
+        for instrument in self._exchange.active_instruments():
+            feed = self.feed_of(instrument)
+            if feed is not None:
+                active.setdefault(id(feed), []).append(instrument)
+        has_more = False
+        for feed in self._feeds:
+            moved, is_behind = self._move(feed, active.get(id(feed), ()), now_ns)
+            decision.merge(moved)
+            has_more = has_more or is_behind
+        if not decision.is_empty:
+            self._write(decision)
+        return has_more
+
+    def pause_s(self) -> float:
+        """How long until the market has something to do."""
+        now_ns = self._clock.now_ns()
+        dues_ns = [due_ns for feed in self._feeds if (due_ns := feed.next_due_ns(now_ns)) is not None]
+        return min([PAUSE_MAX_S, *(max(0, due_ns - now_ns) / 1e9 for due_ns in dues_ns)])
+
+    def feed_of(self, instrument: Instrument) -> Feed | None:
+        """Where the instrument's prices come from; None where it has no market."""
+        return next((feed for feed in self._feeds if feed.covers(instrument)), None)
+
+    def forget(self) -> None:
+        """Let go of what the book has by now; to be called after commits."""
+        self._memory.forget(self._writer.committed_count)
+
+    def _resume(self) -> None:
+        """Each feed goes on from its own record; a quote that another source left behind is no market any more."""
+        standings = self._exchange.image.standings
+        for key, standing in list(standings.items()):
+            feed = self.feed_of(standing.instrument)
+            if feed is None or feed.source != standing.source:
+                del standings[key]
+        for feed in self._feeds:
+            feed.resume([own for own in standings.values() if self.feed_of(own.instrument) is feed])
+
+    async def _look_up(self, submission: Submission) -> None:
+        command_ids, order_numbers = self._memory.missing(submission)
+        if command_ids or order_numbers:
+            commands, orders = await self._book.chains(command_ids, order_numbers)
+            self._memory.adopt(commands, orders, self._writer.written_count)
+
+    def _decide(self, submission: Submission) -> tuple[Acknowledged | Refused, asyncio.Future[None]]:
+        """The arrival, against a price that is not older than it. No suspension in here."""
+        instrument, now_ns = submission.command.instrument, self._clock.now_ns()
+        feed = self.feed_of(instrument)
+        decision = Decision() if feed is None else self._move(feed, [instrument], now_ns)[0]
+        answer, arrival = self._exchange.submit(submission, now_ns, has_market=feed is not None)
+        decision.merge(arrival)
+        return answer, self._write(decision)
+
+    def _move(self, feed: Feed, active: Sequence[Instrument], now_ns: int) -> tuple[Decision, bool]:
+        """Show what a feed has due, bounded; whether it may have more."""
+        decision = Decision()
+        ticks = feed.due(active, now_ns, TICKS_PER_TURN)
+        for tick in ticks:
+            decision.merge(self._exchange.quote(tick, feed.source, now_ns))
+        return decision, len(ticks) >= TICKS_PER_TURN
+
+    def _write(self, decision: Decision) -> asyncio.Future[None]:
+        done = self._writer.write(decision)
+        self._memory.note(decision, self._writer.written_count)
+        return done

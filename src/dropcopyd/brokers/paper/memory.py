@@ -1,0 +1,91 @@
+"""What the exchange keeps in memory: open orders and what is not yet durable; the book has the rest.
+
+A closed order may be forgotten once its last decision is committed and no lookup is under way that began before
+that: whoever needs it again reads its final state from the book.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable
+
+from dropcopyd.brokers.paper.records import CommandRecord, Decision, Image, PaperOrder
+from dropcopyd.brokers.paper.turn import order_number_of
+from dropcopyd.ports import Submission
+
+
+class Memory:
+    """Chains of the image: loads those that a command names, lets those go that are closed and durable.
+
+    Serial numbers count decisions: `serial` is that of the last one made.
+    """
+
+    def __init__(self, image: Image) -> None:
+        self._image = image
+        self._commands_of: dict[int, list[str]] = {}
+        self._retired: OrderedDict[int | str, int] = OrderedDict()
+        """Closed orders by number, and commands without an order by id: the last decision about each, ascending."""
+        self._lookups: list[int] = []
+        """How far the book was committed when each lookup under way began, ascending."""
+        for record in image.commands.values():
+            self._index(record)
+
+    def missing(self, submission: Submission) -> tuple[list[str], list[int]]:
+        """The command ids and order numbers that a command names and that are not in memory."""
+        command_id, original_id = submission.command.broker_command_id, submission.original_command_id
+        ids = [name for name in (command_id, original_id) if name and name not in self._image.commands]
+        number = order_number_of(self._image, submission.external_order_id)
+        return ids, [] if number is None or number in self._image.orders else [number]
+
+    def begin_lookup(self, committed: int) -> None:
+        """A read begins; what it may find stays in memory until `end_lookup` is called with the same number."""
+        self._lookups.append(committed)
+
+    def end_lookup(self, committed: int) -> None:
+        self._lookups.remove(committed)
+
+    def adopt(self, commands: Iterable[CommandRecord], orders: Iterable[PaperOrder], serial: int) -> None:
+        """Take in what was read; what is here already is newer and stays."""
+        for order in orders:
+            if order.number not in self._image.orders:
+                self._image.orders[order.number] = order
+                self._retire(order.number, serial)
+        for record in commands:
+            if record.broker_command_id not in self._image.commands:
+                self._image.commands[record.broker_command_id] = record
+                self._index(record)
+                if record.order_number is None:
+                    self._retire(record.broker_command_id, serial)
+
+    def note(self, decision: Decision, serial: int) -> None:
+        """A decision was made: what it closed, or said of something closed, may go once it is durable."""
+        for record in decision.commands:
+            self._index(record)
+            if record.order_number is None:
+                self._retire(record.broker_command_id, serial)
+            elif not self._image.orders[record.order_number].is_open:
+                self._retire(record.order_number, serial)
+        for order in decision.orders.values():
+            if not order.is_open:
+                self._retire(order.number, serial)
+
+    def forget(self, committed: int) -> None:
+        """Let go what is durable by now."""
+        through = self._lookups[0] if self._lookups else committed
+        while self._retired:
+            name, serial = next(iter(self._retired.items()))
+            if serial > through:
+                return
+            del self._retired[name]
+            if isinstance(name, str):
+                self._image.commands.pop(name, None)
+                continue
+            del self._image.orders[name]
+            for command_id in self._commands_of.pop(name, ()):
+                del self._image.commands[command_id]
+
+    def _index(self, record: CommandRecord) -> None:
+        if record.order_number is not None:
+            self._commands_of.setdefault(record.order_number, []).append(record.broker_command_id)
+
+    def _retire(self, name: int | str, serial: int) -> None:
+        self._retired[name] = serial
+        self._retired.move_to_end(name)

@@ -1,0 +1,244 @@
+"""The nouns of the paper broker: quotes, orders, answers, and everything that one decision changes."""
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Final
+
+from dropcopyd.domain import money
+from dropcopyd.domain.instrument import Instrument, InstrumentKey
+from dropcopyd.domain.order import ActionType, OrderSide, OrderTerms
+from dropcopyd.domain.report import Acknowledged, OrderReport, Refused
+
+VENUE: Final = "PAPER"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SCALE = 10**money.PLACES
+
+
+class Reason(StrEnum):
+    """Why the paper broker refused or cancelled: its reason codes."""
+
+    DUPLICATE_COMMAND_ID = "duplicate_command_id"
+    INSTRUMENT_EXPIRED = "instrument_expired"
+    INVALID_PRICE = "invalid_price"
+    INVALID_PRICE_INCREMENT = "invalid_price_increment"
+    INVALID_QUANTITY = "invalid_quantity"
+    INVALID_QUANTITY_INCREMENT = "invalid_quantity_increment"
+    NO_MARKET = "no_market"
+    UNSUPPORTED_ORDER_TYPE = "unsupported_order_type"
+    UNSUPPORTED_TIME_IN_FORCE = "unsupported_time_in_force"
+    TOO_LATE = "too_late"
+    UNKNOWN_ORDER = "unknown_order"
+    EXPIRED = "expired"
+    FOK_NOT_FILLED = "fok_not_filled"
+    IOC_REMAINDER = "ioc_remainder"
+
+
+class PaperStatus(StrEnum):
+    """Where an order is at the paper broker."""
+
+    WORKING = "working"
+    FILLED = "filled"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """The best prices and the sizes displayed there. Raises ValueError unless 0 < bid < ask and both sizes >= 0."""
+
+    bid: Decimal
+    ask: Decimal
+    bid_size: Decimal
+    ask_size: Decimal
+
+    def __post_init__(self) -> None:
+        if not 0 < self.bid < self.ask or self.bid_size < 0 or self.ask_size < 0:
+            raise ValueError(f"no possible quote: {self.bid_size} at {self.bid}, {self.ask_size} at {self.ask}")
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A quote on its way from a price source to the exchange.
+
+    `is_continuous`: the market came here from the previous quote through every price between, so that a limit on the
+    way traded at its own price; otherwise it jumped. `place` is where the source stands with it; `is_mark` asks to
+    have the place recorded even if nothing trades.
+    """
+
+    instrument: Instrument
+    quote: Quote
+    is_continuous: bool = False
+    place: str = ""
+    is_mark: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What an instrument's market shows now: the quote with what is left of its sizes, and its source's place."""
+
+    instrument: Instrument
+    source: str
+    place: str
+    quote: Quote
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaperOrder:
+    """One order as the exchange has it. `priority` orders what arrived at the same price; `live_command_id` is the
+    last accepted create or replace."""
+
+    number: int
+    external_order_id: str
+    account_id: str
+    instrument: Instrument
+    side: OrderSide
+    terms: OrderTerms
+    live_command_id: str
+    priority: int
+    entered_at_ns: int
+    trade_date: str
+    """The day a DAY order lives, YYYY-MM-DD."""
+    filled_quantity: Decimal = money.ZERO
+    status: PaperStatus = PaperStatus.WORKING
+
+    @property
+    def is_open(self) -> bool:
+        return self.status is PaperStatus.WORKING
+
+    @property
+    def leaves_quantity(self) -> Decimal:
+        """What still works; 0 when closed."""
+        return money.subtract(self.terms.quantity, self.filled_quantity) if self.is_open else money.ZERO
+
+
+@dataclass(frozen=True, slots=True)
+class CommandRecord:
+    """A command that arrived, with the answer it got: a repetition gets the same one. No order: it named none."""
+
+    broker_command_id: str
+    account_id: str
+    action_type: ActionType
+    order_number: int | None
+    answer: Acknowledged | Refused
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitEntry:
+    """One arrival of a command at the broker, repetitions included."""
+
+    broker_command_id: str
+    account_id: str
+    action_type: ActionType
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Execution:
+    """One fill. `number` counts all executions of the book, `exec_id` is unique for ever."""
+
+    number: int
+    exec_id: str
+    order_number: int
+    account_id: str
+    side: OrderSide
+    quantity: Decimal
+    price: Decimal
+    at_ns: int
+    trade_date: str
+
+
+@dataclass(frozen=True, slots=True)
+class NumberedReport:
+    """A report with its number in the account's sequence (from 1, no gaps) and the order it is about."""
+
+    account_id: str
+    number: int
+    order_number: int | None
+    report: OrderReport
+
+
+@dataclass(slots=True)
+class Decision:
+    """Everything that one decision, or one turn of the market, changes. Committed whole or not at all."""
+
+    submits: list[SubmitEntry] = field(default_factory=list)
+    commands: list[CommandRecord] = field(default_factory=list)
+    orders: dict[int, PaperOrder] = field(default_factory=dict)
+    executions: list[Execution] = field(default_factory=list)
+    reports: list[NumberedReport] = field(default_factory=list)
+    positions: dict[tuple[str, InstrumentKey], Decimal] = field(default_factory=dict)
+    instruments: dict[InstrumentKey, Instrument] = field(default_factory=dict)
+    standings: dict[InstrumentKey, Standing] = field(default_factory=dict)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to commit."""
+        return not (self.submits or self.commands or self.orders or self.reports or self.standings)
+
+    def merge(self, later: "Decision") -> None:
+        """Take in a decision that was made after this one, to be committed together."""
+        self.submits += later.submits
+        self.commands += later.commands
+        self.orders |= later.orders
+        self.executions += later.executions
+        self.reports += later.reports
+        self.positions |= later.positions
+        self.instruments |= later.instruments
+        self.standings |= later.standings
+
+
+@dataclass(slots=True)
+class Image:
+    """What a book holds that decisions need: the open orders with their commands, and where every count stands."""
+
+    book_id: str
+    created_at_ns: int
+    last_ns: int = 0
+    """The time of the last execution: the exchange's time never goes back."""
+    order_count: int = 0
+    execution_count: int = 0
+    priority_count: int = 0
+    heads: dict[str, int] = field(default_factory=dict)
+    """The number of the last report per account."""
+    orders: dict[int, PaperOrder] = field(default_factory=dict)
+    commands: dict[str, CommandRecord] = field(default_factory=dict)
+    positions: dict[tuple[str, InstrumentKey], Decimal] = field(default_factory=dict)
+    standings: dict[InstrumentKey, Standing] = field(default_factory=dict)
+
+
+def consumed(standing: Standing, side: OrderSide, quantity: Decimal) -> Standing:
+    """The market after an order of that side took a quantity of what was displayed."""
+    quote = standing.quote
+    if side is OrderSide.BUY:
+        quote = replace(quote, ask_size=money.subtract(quote.ask_size, quantity))
+    else:
+        quote = replace(quote, bid_size=money.subtract(quote.bid_size, quantity))
+    return replace(standing, quote=quote)
+
+
+def trade_date_of(at_ns: int) -> str:
+    """The paper broker's trading day: the calendar day in UTC, YYYY-MM-DD."""
+    return (_EPOCH + timedelta(seconds=at_ns // 10**9)).date().isoformat()
+
+
+def steps_of(value: Decimal, increment: Decimal) -> int:
+    """How many whole increments fit into a value >= 0; exact (18 places at most on both sides)."""
+    return _scaled(value) // _scaled(increment)
+
+
+def steps_up(value: Decimal, increment: Decimal) -> int:
+    """The fewest whole increments that are not below a value >= 0."""
+    return -(-_scaled(value) // _scaled(increment))
+
+
+def amount_of(steps: int, increment: Decimal) -> Decimal:
+    """The value of that many increments."""
+    return money.multiply(Decimal(steps), increment)
+
+
+def _scaled(value: Decimal) -> int:
+    return int(money.multiply(value, Decimal(_SCALE)))

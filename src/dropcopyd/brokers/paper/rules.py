@@ -1,0 +1,105 @@
+"""What the paper broker takes: pure checks of an order's terms, and how terms meet a price."""
+
+from decimal import Decimal
+from typing import Final
+
+from dropcopyd.brokers.paper.records import PaperOrder, Quote, Reason, amount_of, steps_of
+from dropcopyd.domain import money
+from dropcopyd.domain.instrument import Future, Instrument, OptionInstrument, Prediction
+from dropcopyd.domain.order import OrderSide, OrderTerms, OrderType, TimeInForce
+
+_TYPES: Final = frozenset({OrderType.MARKET, OrderType.LIMIT, OrderType.FILL_OR_KILL})
+_TIMES: Final = frozenset(
+    {TimeInForce.DAY, TimeInForce.GOOD_TILL_CANCEL, TimeInForce.IMMEDIATE_OR_CANCEL, TimeInForce.FILL_OR_KILL}
+)
+
+Objection = tuple[Reason, str]
+"""Why terms are refused: the code, and a sentence for people."""
+
+
+def objection_to_create(instrument: Instrument, terms: OrderTerms, at_ns: int, *, has_market: bool) -> Objection | None:
+    """Why a new order is refused at that time, or None."""
+    if not has_market:
+        return Reason.NO_MARKET, f"no price source covers {instrument.symbol}"
+    expiration_ns = _expiration_of(instrument)
+    if expiration_ns is not None and at_ns >= expiration_ns:
+        return Reason.INSTRUMENT_EXPIRED, f"{instrument.symbol} has expired"
+    return objection_to_terms(instrument, terms)
+
+
+def objection_to_terms(instrument: Instrument, terms: OrderTerms) -> Objection | None:
+    """Why terms are refused whatever the market does, or None."""
+    if terms.order_type not in _TYPES:
+        return Reason.UNSUPPORTED_ORDER_TYPE, f"the paper broker does not take {terms.order_type} orders"
+    if terms.time_in_force not in _TIMES:
+        return Reason.UNSUPPORTED_TIME_IN_FORCE, f"the paper broker does not take {terms.time_in_force}"
+    if terms.quantity <= 0:
+        return Reason.INVALID_QUANTITY, "the quantity must be above zero"
+    increment = instrument.quantity_increment
+    if increment is not None and not money.is_multiple(terms.quantity, increment):
+        return (
+            Reason.INVALID_QUANTITY_INCREMENT,
+            f"quantity {money.render(terms.quantity)} is not a multiple of {money.render(increment)}",
+        )
+    price = terms.limit_price
+    if terms.order_type is OrderType.LIMIT and price is None:
+        return Reason.INVALID_PRICE, "a limit order needs a price"
+    if price is not None and price <= 0:
+        return Reason.INVALID_PRICE, "the price must be above zero"
+    tick = instrument.tick_size
+    if price is not None and tick is not None and not money.is_multiple(price, tick):
+        return (
+            Reason.INVALID_PRICE_INCREMENT,
+            f"price {money.render(price)} is not a multiple of {money.render(tick)}",
+        )
+    return None
+
+
+def limit_of(terms: OrderTerms) -> Decimal | None:
+    """The worst price the order takes; None for one that takes any."""
+    return None if terms.order_type is OrderType.MARKET else terms.limit_price
+
+
+def is_all_or_nothing(terms: OrderTerms) -> bool:
+    """Whether the order fills whole from one quote or not at all (FILL_OR_KILL as a type or as a time in force)."""
+    return terms.order_type is OrderType.FILL_OR_KILL or terms.time_in_force is TimeInForce.FILL_OR_KILL
+
+
+def is_marketable(order: PaperOrder, quote: Quote) -> bool:
+    """Whether the order takes the price that the quote shows to its side."""
+    limit = limit_of(order.terms)
+    if limit is None:
+        return True
+    return limit >= quote.ask if order.side is OrderSide.BUY else limit <= quote.bid
+
+
+def price_at(side: OrderSide, quote: Quote) -> Decimal:
+    """What an order of that side pays or gets now."""
+    return quote.ask if side is OrderSide.BUY else quote.bid
+
+
+def price_on_the_way(order: PaperOrder, before: Quote, after: Quote) -> Decimal:
+    """The price of a resting order when the market moves through every price from one quote to the next.
+
+    A limit that the old quote did not reach is crossed on the way, at its own price; everything else trades at the
+    new quote. The order must be marketable at `after`.
+    """
+    limit = limit_of(order.terms)
+    is_buy = order.side is OrderSide.BUY
+    if limit is not None and (limit < before.ask if is_buy else limit > before.bid):
+        return limit
+    return price_at(order.side, after)
+
+
+def tradable(order: PaperOrder, quote: Quote) -> Decimal:
+    """How much of the order's leaves the displayed size can fill, in whole quantity increments."""
+    displayed = quote.ask_size if order.side is OrderSide.BUY else quote.bid_size
+    quantity = min(order.leaves_quantity, displayed)
+    increment = order.instrument.quantity_increment
+    return quantity if increment is None else amount_of(steps_of(quantity, increment), increment)
+
+
+def _expiration_of(instrument: Instrument) -> int | None:
+    if isinstance(instrument, Future | OptionInstrument | Prediction):
+        return instrument.expiration_ns
+    return None

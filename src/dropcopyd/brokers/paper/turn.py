@@ -1,0 +1,202 @@
+"""One decision in the making: changes the image at once and keeps account of everything changed, to be committed."""
+
+import re
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+
+from dropcopyd.brokers.paper.records import (
+    VENUE,
+    CommandRecord,
+    Decision,
+    Execution,
+    Image,
+    NumberedReport,
+    PaperOrder,
+    PaperStatus,
+    Reason,
+    Standing,
+    consumed,
+    trade_date_of,
+)
+from dropcopyd.domain import money
+from dropcopyd.domain.instrument import key_of
+from dropcopyd.domain.order import OrderSide
+from dropcopyd.domain.report import Liquidity, OrderReport, ReportKind
+
+
+def cursor_of(book_id: str, number: int) -> str:
+    """The place of a report in its account's sequence; names the book, so that a cursor of another one is known."""
+    return f"{book_id}:{number}"
+
+
+def number_of(book_id: str, cursor: str) -> int:
+    """The report number that a cursor names; 0 (the beginning) for one that is not of this book."""
+    book, _, number = cursor.rpartition(":")
+    return int(number) if book == book_id and re.fullmatch("[0-9]{1,18}", number, re.ASCII) else 0
+
+
+def prefix_of(book_id: str) -> str:
+    """What tells a book's ids from those of any other book."""
+    return book_id.replace("-", "")[:12]
+
+
+def external_order_id_of(image: Image, number: int) -> str:
+    """The paper broker's own id of an order."""
+    return f"{prefix_of(image.book_id)}-{number}"
+
+
+def order_number_of(image: Image, external_order_id: str | None) -> int | None:
+    """The order that an id of ours names; None for an id that is not of this book."""
+    prefix, _, number = (external_order_id or "").rpartition("-")
+    if prefix != prefix_of(image.book_id) or not re.fullmatch("[1-9][0-9]{0,17}", number, re.ASCII):
+        return None
+    return int(number)
+
+
+@dataclass(slots=True)
+class Turn:
+    """Changes of one instant, in order."""
+
+    image: Image
+    at_ns: int
+    decision: Decision = field(default_factory=Decision)
+
+    def put(self, order: PaperOrder) -> PaperOrder:
+        """Keep the order as it is now."""
+        self.image.orders[order.number] = order
+        self.decision.orders[order.number] = order
+        self.decision.instruments[key_of(order.instrument)] = order.instrument
+        return order
+
+    def remember(self, record: CommandRecord) -> None:
+        """Keep the command and its answer."""
+        self.image.commands[record.broker_command_id] = record
+        self.decision.commands.append(record)
+
+    def show(self, standing: Standing) -> None:
+        """Record where the instrument's market stands, with this decision."""
+        key = key_of(standing.instrument)
+        self.image.standings[key] = standing
+        self.decision.standings[key] = standing
+        self.decision.instruments[key] = standing.instrument
+
+    def fill(self, order: PaperOrder, quantity: Decimal, price: Decimal, liquidity: Liquidity) -> PaperOrder:
+        """Execute part or all of the order against the standing market, and report it."""
+        filled = money.add(order.filled_quantity, quantity)
+        status = PaperStatus.FILLED if filled == order.terms.quantity else PaperStatus.WORKING
+        order = self.put(replace(order, filled_quantity=filled, status=status))
+        key = key_of(order.instrument)
+        self.show(consumed(self.image.standings[key], order.side, quantity))
+        self.image.execution_count += 1
+        execution = Execution(
+            number=self.image.execution_count,
+            exec_id=f"{prefix_of(self.image.book_id)}-E{self.image.execution_count}",
+            order_number=order.number,
+            account_id=order.account_id,
+            side=order.side,
+            quantity=quantity,
+            price=price,
+            at_ns=self.at_ns,
+            trade_date=trade_date_of(self.at_ns),
+        )
+        self.decision.executions.append(execution)
+        self.image.last_ns = self.at_ns
+        self._move_position(order, quantity)
+        self.report(
+            ReportKind.TRADE,
+            order.live_command_id,
+            order,
+            exec_id=execution.exec_id,
+            last_quantity=quantity,
+            last_price=price,
+            trade_date=execution.trade_date,
+            venue=VENUE,
+            liquidity=liquidity,
+        )
+        return order
+
+    def end(
+        self,
+        order: PaperOrder,
+        status: PaperStatus,
+        *,
+        command_id: str | None = None,
+        reason_code: Reason | None = None,
+        reason: str | None = None,
+    ) -> PaperOrder:
+        """Cancel the balance, naming the command that asked for it or else the live one, and report it."""
+        order = self.put(replace(order, status=status))
+        command_id = command_id or order.live_command_id
+        self.report(ReportKind.CANCELLED, command_id, order, reason_code=reason_code, reason=reason)
+        return order
+
+    def report(
+        self,
+        kind: ReportKind,
+        command_id: str,
+        order: PaperOrder,
+        *,
+        raw_status: str | None = None,
+        reason_code: Reason | None = None,
+        reason: str | None = None,
+        exec_id: str | None = None,
+        last_quantity: Decimal | None = None,
+        last_price: Decimal | None = None,
+        trade_date: str | None = None,
+        venue: str | None = None,
+        liquidity: Liquidity | None = None,
+    ) -> None:
+        """The next report of the order's account, with the order's figures as they are now."""
+        number = self._next_number(order.account_id)
+        report = OrderReport(
+            kind=kind,
+            broker_command_id=command_id,
+            external_order_id=order.external_order_id,
+            broker_sent_at_ns=self.at_ns,
+            raw_status=raw_status or raw_status_of(order),
+            reason_code=None if reason_code is None else str(reason_code),
+            reason=reason,
+            quantity=order.terms.quantity,
+            limit_price=order.terms.limit_price,
+            cumulative_quantity=order.filled_quantity,
+            exec_id=exec_id,
+            last_quantity=last_quantity,
+            last_price=last_price,
+            trade_date=trade_date,
+            venue=venue,
+            liquidity=liquidity,
+            cursor=cursor_of(self.image.book_id, number),
+        )
+        self.decision.reports.append(NumberedReport(order.account_id, number, order.number, report))
+
+    def report_unknown_order(self, account_id: str, command_id: str) -> None:
+        """Refuse a request that names no order of the account; says nothing about any order."""
+        number = self._next_number(account_id)
+        report = OrderReport(
+            kind=ReportKind.REQUEST_REFUSED,
+            broker_command_id=command_id,
+            broker_sent_at_ns=self.at_ns,
+            raw_status=str(PaperStatus.REJECTED),
+            reason_code=str(Reason.UNKNOWN_ORDER),
+            reason="there is no such order",
+            cursor=cursor_of(self.image.book_id, number),
+        )
+        self.decision.reports.append(NumberedReport(account_id, number, None, report))
+
+    def _next_number(self, account_id: str) -> int:
+        """In the account's own sequence."""
+        number = self.image.heads.get(account_id, 0) + 1
+        self.image.heads[account_id] = number
+        return number
+
+    def _move_position(self, order: PaperOrder, quantity: Decimal) -> None:
+        place = (order.account_id, key_of(order.instrument))
+        held = self.image.positions.get(place, money.ZERO)
+        signed = quantity if order.side is OrderSide.BUY else money.negate(quantity)
+        self.image.positions[place] = money.add(held, signed)
+        self.decision.positions[place] = self.image.positions[place]
+
+
+def raw_status_of(order: PaperOrder) -> str:
+    """The paper broker's own word for where the order is."""
+    return "partially_filled" if order.is_open and order.filled_quantity else str(order.status)

@@ -1,0 +1,238 @@
+"""The operator's command line: start the daemon, add organizations, accounts, keys and instruments."""
+
+import asyncio
+import csv
+import json
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from dropcopyd import config, dev
+from dropcopyd.config import Settings
+from dropcopyd.domain.account import BrokerKind, Scope
+from dropcopyd.domain.catalogue import instruments_of
+from dropcopyd.errors import Code, DropcopyError
+from dropcopyd.flow.access import digest, mint_key
+from dropcopyd.node import Addresses, Node, read_pepper, seed_instruments
+from dropcopyd.observe import configure_logs
+from dropcopyd.store.admin import Admin
+from dropcopyd.system import RandomIds, SystemClock
+
+app = typer.Typer(
+    name="dropcopyd",
+    help="The Dropcopy gateway: orders in over REST, live broker context out over gRPC.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+orgs = typer.Typer(help="Organizations.", no_args_is_help=True)
+accounts = typer.Typer(help="Trading accounts.", no_args_is_help=True)
+keys = typer.Typer(help="API keys.", no_args_is_help=True)
+instruments = typer.Typer(help="The instrument catalogue.", no_args_is_help=True)
+for name, group in (("orgs", orgs), ("accounts", accounts), ("keys", keys), ("instruments", instruments)):
+    app.add_typer(group, name=name)
+
+_PRICES_HELP: Final = (
+    "synthetic[:SEED], or csv:SYMBOL=PATH[@SPEED] (repeatable); instruments without a CSV stay synthetic"
+)
+Data = Annotated[Path, typer.Option("--data", metavar="DIR", help="the daemon's folder")]
+
+
+def main() -> None:
+    """Run the command line; a failure is one line on stderr and exit code 1 (2 for wrong usage)."""
+    try:
+        app()
+    except DropcopyError as error:
+        sys.stderr.write(f"dropcopyd: {error.message}\n")
+        sys.exit(1)
+    except OSError as error:
+        sys.stderr.write(f"dropcopyd: {error}\n")
+        sys.exit(1)
+
+
+@app.command(name="dev")
+def run_dev(
+    *,
+    data: Data = Path("data/dev"),
+    rest_port: Annotated[int, typer.Option(help="REST port; 0 = any free one")] = 8080,
+    grpc_port: Annotated[int, typer.Option(help="plaintext gRPC port (loopback); 0 = any")] = 50051,
+    grpc_tls_port: Annotated[int, typer.Option(help="TLS gRPC port; 0 = any")] = 50052,
+    prices: Annotated[list[str] | None, typer.Option(help=_PRICES_HELP)] = None,
+    heartbeat_s: Annotated[float | None, typer.Option(help="seconds between heartbeats")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print one line of JSON when ready")] = False,
+) -> None:
+    """One process, no set-up: makes folder, organization, paper account and key, and says how to connect."""
+    identity = dev.settle_identity(data, SystemClock(), RandomIds())
+    files = dev.settle_certificate(data)
+    limits = dict(config.load().limits)
+    if heartbeat_s is not None:
+        limits["heartbeat_s"] = heartbeat_s
+    settings = config.load(
+        data=data,
+        rest_port=rest_port,
+        grpc_port=grpc_port,
+        grpc_tls_port=grpc_tls_port,
+        tls_certificate=files.certificate,
+        tls_key=files.key,
+        prices=prices or None,
+        limits=limits,
+    )
+
+    def on_ready(addresses: Addresses) -> None:
+        if as_json:
+            line = {
+                "rest": addresses.rest,
+                "grpc": addresses.grpc,
+                "grpc_tls": addresses.grpc_tls,
+                "ca": str(files.ca.resolve()),
+                "api_key": identity.api_key,
+                "organization_id": identity.organization_id,
+                "account_id": identity.account_id,
+            }
+            typer.echo(json.dumps(line))
+        else:
+            typer.echo(_welcome(addresses, files.ca, identity))
+        sys.stdout.flush()
+
+    _run(settings, on_ready)
+
+
+@app.command()
+def serve(
+    settings_file: Annotated[Path | None, typer.Option("--config", metavar="FILE", help="settings, TOML")] = None,
+) -> None:
+    """Run the gateway from a settings file and the environment (DROPCOPYD_...)."""
+    settings = config.load(settings_file)
+    _run(
+        settings,
+        lambda addresses: typer.echo(f"ready: REST {addresses.rest}, gRPC {addresses.grpc_tls or addresses.grpc}"),
+    )
+
+
+@orgs.command("add")
+def add_organization(name: str, *, data: Data = Path("data")) -> None:
+    """Add an organization; prints its id."""
+    organization_id = RandomIds().uuid()
+    with _admin(data) as admin:
+        admin.add_organization(organization_id, name)
+    typer.echo(organization_id)
+
+
+@accounts.command("add")
+def add_account(
+    name: str,
+    *,
+    org: Annotated[str, typer.Option(help="name or id of the organization")],
+    broker: Annotated[BrokerKind, typer.Option(help="the broker")] = BrokerKind.PAPER,
+    data: Data = Path("data"),
+) -> None:
+    """Add a trading account to an organization; prints its id. A running daemon takes it up at once."""
+    if broker is not BrokerKind.PAPER:
+        raise DropcopyError(Code.NOT_SUPPORTED, "only paper accounts are supported yet")
+    account_id = RandomIds().uuid()
+    with _admin(data) as admin:
+        admin.add_account(account_id, _organization(admin, org), name, broker)
+    typer.echo(account_id)
+
+
+@keys.command("add")
+def add_key(
+    name: str,
+    *,
+    org: Annotated[str, typer.Option(help="name or id of the organization")],
+    scope: Annotated[
+        list[Scope] | None, typer.Option(help="what the key may do (repeatable); all when left out")
+    ] = None,
+    data: Data = Path("data"),
+) -> None:
+    """Add an API key; prints its id and the key, which is shown only now."""
+    ids = RandomIds()
+    key_id, api_key = mint_key(ids)
+    with _admin(data) as admin:
+        organization_id = _organization(admin, org)
+        admin.add_key(key_id, organization_id, name, digest(read_pepper(data, ids), api_key), scope or list(Scope))
+    typer.echo(json.dumps({"key_id": key_id, "api_key": api_key}))
+
+
+@keys.command("disable")
+def disable_key(key_id: str, *, data: Data = Path("data")) -> None:
+    """Refuse a key from now on; a running daemon does so at once."""
+    with _admin(data) as admin:
+        admin.disable_key(key_id)
+    typer.echo(f"{key_id} is disabled")
+
+
+@instruments.command("import")
+def import_instruments(file: Path, *, data: Data = Path("data")) -> None:
+    """Add instruments from a CSV file, all or none; see docs/instruments.md for its columns."""
+    try:
+        with file.open(encoding="utf-8", newline="") as lines:
+            found = instruments_of(csv.DictReader(lines))
+    except (ValueError, csv.Error) as error:
+        raise DropcopyError(Code.INVALID_ARGUMENT, f"{file}: {error}") from error
+    with _admin(data) as admin:
+        added = admin.add_instruments(found)
+    typer.echo(f"{added} new of {len(found)} instruments")
+
+
+@contextmanager
+def _admin(data: Path) -> Iterator[Admin]:
+    clock = SystemClock()
+    seed_instruments(data, clock.now_ns())
+    admin = Admin(data, clock.now_ns())
+    try:
+        yield admin
+    finally:
+        admin.close()
+
+
+def _organization(admin: Admin, name_or_id: str) -> str:
+    organization_id = admin.find_organization(name_or_id)
+    if organization_id is None:
+        raise DropcopyError(Code.INVALID_ARGUMENT, f"there is no organization {name_or_id!r}; add it first")
+    return organization_id
+
+
+def _run(settings: Settings, on_ready: Callable[[Addresses], None]) -> None:
+    configure_logs(settings.log_level, as_json=settings.log_json)
+
+    async def run() -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        await Node(settings).run(on_ready, stop)
+
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(run())
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    try:
+        import uvloop
+    except ImportError:  # a platform without it
+        return asyncio.new_event_loop
+    return uvloop.new_event_loop
+
+
+def _welcome(addresses: Addresses, ca: Path, identity: dev.Identity) -> str:
+    return f"""Dropcopy is ready.
+
+  REST        {addresses.rest}   (docs: {addresses.rest}/docs)
+  gRPC        {addresses.grpc}   (plaintext, this machine only)
+  gRPC TLS    {addresses.grpc_tls}   (CA: {ca})
+  API key     {identity.api_key}
+  account     {identity.account_id}
+
+Try, in another terminal:
+  export DROPCOPY_REST={addresses.rest} DROPCOPY_GRPC={addresses.grpc}
+  export DROPCOPY_API_KEY={identity.api_key} DROPCOPY_ACCOUNT={identity.account_id}
+  dropcopy watch
+  dropcopy submit --symbol AAPL --side buy --quantity 10
+
+Ctrl-C ends it; started again on the same folder it carries on."""

@@ -1,0 +1,116 @@
+"""Settings: one schema for the settings file (TOML), the environment and the command line.
+
+The environment wins over the file: `DROPCOPYD_REST_PORT=8081`, nested names with two underscores:
+`DROPCOPYD_LIMITS__STALL_S=10`. Everything is checked at the start; nothing is read later.
+"""
+
+import ipaddress
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from pydantic import Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from dropcopyd.domain.limits import Limits, TransportLimits
+from dropcopyd.errors import Code, DropcopyError
+
+_Limits = TypeVar("_Limits", Limits, TransportLimits)
+
+
+class Settings(BaseSettings):
+    """What a node is started with."""
+
+    model_config = SettingsConfigDict(env_prefix="DROPCOPYD_", env_nested_delimiter="__", extra="forbid")
+
+    data: Path = Field(default=Path("data"), description="the folder of the journal, the keys and the paper book")
+    rest_host: str = Field(default="127.0.0.1", description="address of the REST port")
+    rest_port: int = Field(default=8080, ge=0, le=65535, description="REST port; 0 = any free one")
+    grpc_host: str = Field(default="127.0.0.1", description="address of the plaintext gRPC port; loopback only")
+    grpc_port: int | None = Field(default=50051, ge=0, le=65535, description="plaintext gRPC port; unset = none")
+    grpc_tls_host: str = Field(default="127.0.0.1", description="address of the TLS gRPC port")
+    grpc_tls_port: int | None = Field(default=None, ge=0, le=65535, description="TLS gRPC port; unset = none")
+    tls_certificate: Path | None = Field(default=None, description="PEM file: certificate chain of the TLS port")
+    tls_key: Path | None = Field(default=None, description="PEM file: private key of the TLS port")
+    prices: list[str] = Field(default=["synthetic"], description="price sources of the paper broker")
+    log_level: str = Field(default="info", description="debug, info, warning or error")
+    log_json: bool = Field(default=False, description="one JSON object per log event")
+    limits: dict[str, float] = Field(default_factory=dict, description="limits by name (see domain/limits.py)")
+    transport: dict[str, float] = Field(default_factory=dict, description="limits of a gRPC connection by name")
+    plain_writer: bool = Field(default=False, description="send by grpclib's own path, to compare or to diagnose")
+    kill_at: str = Field(default="", description="fault campaigns only: POINT[:N] at which the process kills itself")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.grpc_port is not None and not _is_loopback(self.grpc_host):
+            raise ValueError(f"grpc_host {self.grpc_host} is not a loopback address: use the TLS port there")
+        if self.grpc_tls_port is not None and (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("tls_certificate and tls_key belong together")
+        _filled(Limits(), self.limits)
+        _filled(TransportLimits(), self.transport)
+        return self
+
+    @property
+    def effective_limits(self) -> Limits:
+        """The defaults with what was set."""
+        return _filled(Limits(), self.limits)
+
+    @property
+    def effective_transport(self) -> TransportLimits:
+        """The defaults with what was set."""
+        return _filled(TransportLimits(), self.transport)
+
+
+def load(path: Path | None = None, **overrides: Any) -> Settings:
+    """Settings from a TOML file (if given), the environment, and overrides (None = not given), the later wins.
+
+    Raises DropcopyError(INVALID_CONFIGURATION) that names each faulty setting.
+    """
+    if path is not None and not path.is_file():
+        raise DropcopyError(Code.INVALID_CONFIGURATION, f"there is no settings file {path}")
+
+    class FromFile(Settings):
+        model_config = SettingsConfigDict(toml_file=path)
+
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  not read
+            file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  not read
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return FromFile(**given)
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{'.'.join(str(part) for part in fault['loc']) or 'settings'}: {fault['msg']}" for fault in error.errors()
+        )
+        raise DropcopyError(Code.INVALID_CONFIGURATION, faults) from error
+    except ValueError as error:  # an unreadable TOML file
+        raise DropcopyError(Code.INVALID_CONFIGURATION, str(error)) from error
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _filled(limits: _Limits, given: dict[str, float]) -> _Limits:
+    known = {field.name: field.type for field in fields(limits)}
+    changes: dict[str, float | int] = {}
+    for name, value in given.items():
+        if name not in known:
+            raise ValueError(f"there is no limit {name!r}; known are {', '.join(known)}")
+        if value < 0:
+            raise ValueError(f"the limit {name!r} is negative")
+        changes[name] = int(value) if known[name] in (int, "int") else float(value)
+    return replace(limits, **changes)  # type: ignore[arg-type]  # converted to the field's own type

@@ -1,0 +1,77 @@
+"""Who trades: organizations, trading accounts, and what a credential may do."""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+
+class BrokerKind(StrEnum):
+    """The broker of an account, as the contract names it."""
+
+    LIGHTSPEED_CONNECT = "LIGHTSPEED_CONNECT"
+    ALPACA = "ALPACA"
+    PAPER = "PAPER"
+    FIX = "FIX"
+
+
+class AccountConnection(StrEnum):
+    """How far the platform's knowledge of the account reaches.
+
+    LIVE: reports flow. CATCHING_UP: connected, the broker's snapshot is not yet taken in. BLIND: no connection.
+    HALTED: a decision could not be committed; nothing is accepted until the daemon has reloaded the account.
+    """
+
+    LIVE = "LIVE"
+    CATCHING_UP = "CATCHING_UP"
+    BLIND = "BLIND"
+    HALTED = "HALTED"
+
+
+class Scope(StrEnum):
+    """What a key may do."""
+
+    INTENTS_EDIT = "intents:edit"
+    RECORDS_READ = "records:read"
+    STREAM_READ = "stream:read"
+
+
+class PrincipalType(StrEnum):
+    API_KEY = "API_KEY"
+    USER = "USER"
+    SERVICE = "SERVICE"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """An authenticated caller. `key_id` is for logs and lists of streams; it never goes on the wire."""
+
+    organization_id: str
+    key_id: str
+    scopes: frozenset[Scope]
+    type: PrincipalType = PrincipalType.API_KEY
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A trading account at one broker. `number` is the store's short key of it."""
+
+    number: int
+    account_id: str
+    organization_id: str
+    name: str
+    broker: BrokerKind
+
+
+@dataclass(frozen=True, slots=True)
+class AccountStatus:
+    """The connection of an account, as published by AccountStatus."""
+
+    connection: AccountConnection
+    since_ns: int
+    reason_code: str = ""
+    reason: str = ""
+
+    def moved(
+        self, connection: AccountConnection, at_ns: int, reason_code: str = "", reason: str = ""
+    ) -> "AccountStatus":
+        """The status after a change at that time."""
+        return replace(self, connection=connection, since_ns=at_ns, reason_code=reason_code, reason=reason)

@@ -1,0 +1,97 @@
+"""Journal events: what happened, in the contract's kinds, and everything one decision changes."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from dropcopyd.domain.account import Account, AccountStatus
+from dropcopyd.domain.command import Command, IdempotencyRecord
+from dropcopyd.domain.instrument import Instrument
+from dropcopyd.domain.order import Order, OrderOrigin, OrderSide
+from dropcopyd.domain.position import Position
+from dropcopyd.domain.report import Fee, Liquidity
+
+
+class EventType(StrEnum):
+    """Kinds of journal events, spelled as in the contract's enum."""
+
+    BROKER_ORDER = "BROKER_ORDER"
+    BROKER_POSITION = "BROKER_POSITION"
+    BROKER_TRADE = "BROKER_TRADE"
+    INTENT_ACTION = "INTENT_ACTION"
+    ACCOUNT_STATUS = "ACCOUNT_STATUS"
+    ACCOUNT_BALANCE = "ACCOUNT_BALANCE"
+    TRADE_AMENDMENT = "TRADE_AMENDMENT"
+    ADJUSTMENT = "ADJUSTMENT"
+    COMMAND_OUTCOME = "COMMAND_OUTCOME"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trade:
+    """One execution. Quantities after it: cumulative, order, leaves. `execution_key` is its identity in the order."""
+
+    account_id: str
+    organization_id: str
+    order_id: str
+    intent_id: str
+    external_order_id: str | None
+    instrument: Instrument
+    order_side: OrderSide
+    quantity: Decimal
+    price: Decimal
+    received_at_ns: int
+    execution_key: str
+    exec_id: str | None
+    cumulative_quantity: Decimal
+    order_quantity: Decimal
+    leaves_quantity: Decimal
+    broker_sent_at_ns: int | None
+    origin: OrderOrigin
+    strategy_id: str | None
+    fees: tuple[Fee, ...]
+    trade_date: str | None
+    venue: str | None
+    liquidity: Liquidity | None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountMoved:
+    """The account's connection changed."""
+
+    account: Account
+    status: AccountStatus
+
+
+Record = Order | Position | Trade | Command | AccountMoved
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened, with the record as it is afterwards.
+
+    A Command is the record of INTENT_ACTION (what was asked) and of COMMAND_OUTCOME (what became of it).
+    """
+
+    kind: EventType
+    record: Record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Everything that one decision changes; committed whole or not at all. Events are in journal order.
+
+    Records appear in the state they have after the batch, each once. `report_cursor` is the broker's place up to
+    which its reports are taken in with this batch. `notes` are oddities for the operator's log.
+    """
+
+    account_id: str
+    at_ns: int
+    events: tuple[Event, ...] = ()
+    orders: tuple[Order, ...] = ()
+    commands: tuple[Command, ...] = ()
+    trades: tuple[Trade, ...] = ()
+    positions: tuple[Position, ...] = ()
+    status: AccountStatus | None = None
+    idempotency: IdempotencyRecord | None = None
+    report_cursor: str | None = None
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,71 @@
+"""Every limit of the daemon, each with its unit in its name and its default; `config` fills them."""
+
+from dataclasses import dataclass
+
+KIB = 1024
+MIB = 1024 * KIB
+
+
+@dataclass(frozen=True, slots=True)
+class TransportLimits:
+    """What one HTTP/2 connection of the gRPC port may do and cost."""
+
+    request_bytes_max: int = 64 * KIB
+    """A request message above this, also after gunzip, ends its call with RESOURCE_EXHAUSTED."""
+    header_list_bytes_max: int = 16 * KIB
+    concurrent_streams_max: int = 16_384
+    """Far above the stream quota: the quota refuses, HTTP/2 never queues."""
+    listen_backlog: int = 2_048
+    receive_window_bytes: int = 256 * KIB
+    """Advertised per connection; requests are small."""
+    ping_interval_s: float = 10.0
+    """The server pings a connection that was silent for so long."""
+    ping_timeout_s: float = 10.0
+    """No answer for so long: the transport is aborted and its handlers end."""
+    control_frames_per_s_max: int = 200
+    """PING, SETTINGS, RST_STREAM, PRIORITY, empty DATA and CONTINUATION together; above it GOAWAY ENHANCE_YOUR_CALM."""
+    control_frames_burst: int = 1_000
+    write_buffer_bytes_max: int = 256 * KIB
+    """Bytes a connection may hold unsent in its transport before streams wait."""
+    unread_control_bytes_max: int = 4 * MIB
+    """Headers, acknowledgements and resets that a peer leaves unread; above it, with a full buffer, it is aborted."""
+    handshake_timeout_s: float = 10.0
+    """For the TLS handshake."""
+    linger_s: float = 0.5
+    """A connection closed for its peer's fault reads on for so long, so that the GOAWAY is not lost to a TCP reset."""
+    end_flush_s: float = 2.0
+    """What the end of a call waits for its last bytes to be taken, before they are dropped."""
+    segment_bytes_max: int = 64 * KIB
+    """What one stream takes from its source in one turn; the unit of fairness."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits of intake, store and streams."""
+
+    streams_per_organization: int = 100
+    subscriptions_per_stream: int = 256
+    ring_events_per_account: int = 4_096
+    ring_bytes_per_account: int = 4 * MIB
+    ring_bytes_total: int = 256 * MIB
+    replay_page_events: int = 512
+    stall_s: float = 30.0
+    heartbeat_s: float = 5.0
+    drain_s: float = 5.0
+    intents_in_flight_per_account: int = 1_000
+    broker_call_s: float = 10.0
+    reconcile_s: float = 60.0
+    dispatch_deadline_s: float = 5.0
+    doubt_grace_s: float = 1.0
+    """'Not found' at the broker counts as proof only when asked twice, at least this far apart."""
+    writer_queue_batches: int = 10_000
+    retention_s: float = 3_600.0
+    """Closed orders and flat positions leave the replayed state this long after their last change."""
+    page_size_max: int = 100
+    request_body_bytes_max: int = 64 * KIB
+    request_head_bytes_max: int = 32 * KIB
+    """Request line and headers of a REST request."""
+    request_read_s: float = 10.0
+    """What a REST request's head may take to arrive, and again its body."""
+    rest_idle_s: float = 75.0
+    """A REST connection without a request for so long is closed; long, so that a submit seldom meets a closing one."""

@@ -1,0 +1,259 @@
+"""Orders: terms, what the broker said of them, and the status that follows from it.
+
+Status is a function of the facts (quantity, filled, acknowledged open requests, closed, stopped, rejected) by FIX
+precedence, not a chain of edges; `TRANSITIONS` is what may follow what, with the reason beside each odd pair
+(order-lifecycle.md; FIX 4.2 appendix D and its successors).
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import Final
+
+from dropcopyd.domain import money
+from dropcopyd.domain.account import BrokerKind
+from dropcopyd.domain.instrument import Instrument, average_of
+
+
+class OrderType(StrEnum):
+    LIMIT = "LIMIT"
+    MARKET = "MARKET"
+    FILL_OR_KILL = "FILL_OR_KILL"
+    LIMIT_ON_OPEN = "LIMIT_ON_OPEN"
+    LIMIT_ON_CLOSE = "LIMIT_ON_CLOSE"
+    MARKET_ON_OPEN = "MARKET_ON_OPEN"
+    MARKET_ON_CLOSE = "MARKET_ON_CLOSE"
+    STOP = "STOP"
+    STOP_LIMIT = "STOP_LIMIT"
+    TRAILING_STOP = "TRAILING_STOP"
+
+
+class TimeInForce(StrEnum):
+    DAY = "DAY"
+    GOOD_TILL_CANCEL = "GOOD_TILL_CANCEL"
+    AT_OPEN = "AT_OPEN"
+    IMMEDIATE_OR_CANCEL = "IMMEDIATE_OR_CANCEL"
+    FILL_OR_KILL = "FILL_OR_KILL"
+    EXT = "EXT"
+    AT_CLOSE = "AT_CLOSE"
+
+
+class OrderSide(StrEnum):
+    BUY = "BUY"
+    SELL = "SELL"
+    SELL_SHORT = "SELL_SHORT"
+
+
+class OrderVenue(StrEnum):
+    SMART = "SMART"
+    AMEX = "AMEX"
+    ARCA = "ARCA"
+    BATS = "BATS"
+    BATY = "BATY"
+    EDGA = "EDGA"
+    EDGX = "EDGX"
+    NSDQ = "NSDQ"
+    NYSE = "NYSE"
+
+
+class OrderStatus(StrEnum):
+    PENDING_NEW = "PENDING_NEW"
+    NEW = "NEW"
+    PARTIALLY_FILLED = "PARTIALLY_FILLED"
+    FILLED = "FILLED"
+    PENDING_CANCEL = "PENDING_CANCEL"
+    CANCELLED = "CANCELLED"
+    PENDING_REPLACE = "PENDING_REPLACE"
+    REPLACED = "REPLACED"
+    STOPPED = "STOPPED"
+    REJECTED = "REJECTED"
+
+
+class OrderState(StrEnum):
+    OPEN = "OPEN"
+    CLOSED = "CLOSED"
+    REJECTED = "REJECTED"
+
+
+class OrderOrigin(StrEnum):
+    PLATFORM = "PLATFORM"
+    EXTERNAL = "EXTERNAL"
+
+
+class ActionType(StrEnum):
+    CREATE = "CREATE"
+    REPLACE = "REPLACE"
+    CANCEL = "CANCEL"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderTerms:
+    """What is asked for: quantity is the total over the order's life, > 0; prices > 0 where the type has them."""
+
+    order_type: OrderType
+    quantity: Decimal
+    time_in_force: TimeInForce
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    trail_amount: Decimal | None = None
+    trail_percent: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PendingRequest:
+    """A replace or cancel that the broker has acknowledged (Pending Replace, Pending Cancel) and not yet decided."""
+
+    seq: int
+    action_type: ActionType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """One order as the platform knows it after the last report.
+
+    `terms` are the terms in force at the broker: a replace changes them when it is accepted, not when it is asked.
+    `filled_value` is the total of the executions' values (18 places each). `last_seq` is the newest command of the
+    chain, `command_seq` the one that the last report named.
+    """
+
+    order_id: str
+    intent_id: str
+    account_id: str
+    organization_id: str
+    broker: BrokerKind
+    instrument: Instrument
+    order_side: OrderSide
+    order_venue: OrderVenue
+    terms: OrderTerms
+    last_seq: int
+    command_seq: int
+    created_at_ns: int
+    received_at_ns: int
+    origin: OrderOrigin = OrderOrigin.PLATFORM
+    client_reference_id: str | None = None
+    strategy_id: str | None = None
+    external_order_id: str | None = None
+    filled_quantity: Decimal = money.ZERO
+    filled_value: Decimal = money.ZERO
+    is_accepted: bool = False
+    is_rejected: bool = False
+    is_closed: bool = False
+    is_stopped: bool = False
+    pending: tuple[PendingRequest, ...] = ()
+    in_doubt_since_ns: int | None = None
+    reason_code: str | None = None
+    reason: str | None = None
+    raw_status: str | None = None
+    broker_sent_at_ns: int | None = None
+
+    @property
+    def status(self) -> OrderStatus:
+        """The one status reported, highest first by FIX precedence; figures before flags."""
+        if any(request.action_type is ActionType.CANCEL for request in self.pending):
+            return OrderStatus.PENDING_CANCEL
+        if self.pending:
+            return OrderStatus.PENDING_REPLACE
+        if self.filled_quantity >= self.terms.quantity:
+            return OrderStatus.FILLED
+        if self.is_closed:
+            return OrderStatus.CANCELLED
+        if self.is_stopped:
+            return OrderStatus.STOPPED
+        if self.filled_quantity:
+            return OrderStatus.PARTIALLY_FILLED
+        if self.is_rejected:
+            return OrderStatus.REJECTED
+        return OrderStatus.NEW if self.is_accepted else OrderStatus.PENDING_NEW
+
+    @property
+    def state(self) -> OrderState:
+        """OPEN, CLOSED or REJECTED, derived from the status (order-lifecycle.md, mapping)."""
+        return state_of(self.status)
+
+    @property
+    def leaves_quantity(self) -> Decimal:
+        """What still works: 0 once closed or rejected, never negative (an overfill is kept, with a note)."""
+        if self.is_closed or self.is_rejected or self.filled_quantity >= self.terms.quantity:
+            return money.ZERO
+        return money.subtract(self.terms.quantity, self.filled_quantity)
+
+    @property
+    def average_price(self) -> Decimal | None:
+        """Price of the filled part, half-even at 18 places; None before the first execution."""
+        if not self.filled_quantity:
+            return None
+        return average_of(self.instrument, self.filled_quantity, self.filled_value)
+
+    @property
+    def is_working(self) -> bool:
+        """Whether the order can still trade, or we cannot exclude it."""
+        return self.state is OrderState.OPEN or self.in_doubt_since_ns is not None
+
+
+def state_of(status: OrderStatus) -> OrderState:
+    """The contract's OrderState of a status."""
+    if status is OrderStatus.REJECTED:
+        return OrderState.REJECTED
+    if status in (OrderStatus.FILLED, OrderStatus.CANCELLED, OrderStatus.REPLACED):
+        return OrderState.CLOSED
+    return OrderState.OPEN
+
+
+S = OrderStatus
+TRANSITIONS: Final[dict[tuple[OrderStatus, OrderStatus], str]] = {
+    (S.PENDING_NEW, S.NEW): "",
+    (S.PENDING_NEW, S.REJECTED): "",
+    (S.PENDING_NEW, S.PARTIALLY_FILLED): "the fill overtook the acknowledgement",
+    (S.PENDING_NEW, S.FILLED): "the fill overtook the acknowledgement",
+    (S.PENDING_NEW, S.CANCELLED): "an immediate-or-cancel that found nothing, or an unsolicited cancel",
+    (S.PENDING_NEW, S.PENDING_CANCEL): "a cancel before the acknowledgement [D.1.a]",
+    (S.PENDING_NEW, S.PENDING_REPLACE): "a replace before the acknowledgement",
+    (S.PENDING_NEW, S.STOPPED): "a guarantee before the acknowledgement",
+    (S.NEW, S.PARTIALLY_FILLED): "",
+    (S.NEW, S.FILLED): "",
+    (S.NEW, S.CANCELLED): "",
+    (S.NEW, S.PENDING_CANCEL): "",
+    (S.NEW, S.PENDING_REPLACE): "",
+    (S.NEW, S.STOPPED): "",
+    (S.NEW, S.REJECTED): "a broker may reject after it acknowledged",
+    (S.PARTIALLY_FILLED, S.FILLED): "",
+    (S.PARTIALLY_FILLED, S.CANCELLED): "",
+    (S.PARTIALLY_FILLED, S.PENDING_CANCEL): "",
+    (S.PARTIALLY_FILLED, S.PENDING_REPLACE): "",
+    (S.PARTIALLY_FILLED, S.STOPPED): "a guarantee for the rest outranks the partial fill [D37]",
+    (S.PARTIALLY_FILLED, S.NEW): "a bust took the only fill back",
+    (S.PENDING_CANCEL, S.CANCELLED): "",
+    (S.PENDING_CANCEL, S.NEW): "the cancel was refused [D3]",
+    (S.PENDING_CANCEL, S.PARTIALLY_FILLED): "the cancel was refused [D4]",
+    (S.PENDING_CANCEL, S.FILLED): "the order filled while the cancel was pending [B.1.c]",
+    (S.PENDING_CANCEL, S.PENDING_REPLACE): "the cancel was refused, a replace is still open",
+    (S.PENDING_CANCEL, S.STOPPED): "the cancel was refused, the guarantee holds",
+    (S.PENDING_CANCEL, S.REJECTED): "a broker may reject after it acknowledged",
+    (S.PENDING_REPLACE, S.NEW): "",
+    (S.PENDING_REPLACE, S.PARTIALLY_FILLED): "",
+    (S.PENDING_REPLACE, S.FILLED): "replaced down to what is filled [D11, C.3.c]",
+    (S.PENDING_REPLACE, S.PENDING_CANCEL): "a cancel outranks the open replace",
+    (S.PENDING_REPLACE, S.CANCELLED): "an unsolicited cancel",
+    (S.PENDING_REPLACE, S.STOPPED): "the guarantee holds after the replace",
+    (S.PENDING_REPLACE, S.REJECTED): "a broker may reject after it acknowledged",
+    (S.FILLED, S.PARTIALLY_FILLED): "a bust, or the quantity raised: the order is open again [D34, C.1.c]",
+    (S.FILLED, S.PENDING_REPLACE): "a replace asked of a filled order [D9]",
+    (S.FILLED, S.PENDING_CANCEL): "a cancel crossed the last fill",
+    (S.FILLED, S.NEW): "a bust took the only fill back",
+    (S.FILLED, S.CANCELLED): "a bust on an order that was closed: it does not reopen",
+    (S.CANCELLED, S.FILLED): "a late fill completed it [D35: fills count after the cancel]",
+    (S.CANCELLED, S.PENDING_CANCEL): "a cancel crossed the order's end; its refusal follows",
+    (S.CANCELLED, S.PENDING_REPLACE): "a replace crossed the order's end; its refusal follows",
+    (S.STOPPED, S.PARTIALLY_FILLED): "",
+    (S.STOPPED, S.FILLED): "",
+    (S.STOPPED, S.CANCELLED): "",
+    (S.STOPPED, S.PENDING_CANCEL): "",
+    (S.STOPPED, S.PENDING_REPLACE): "",
+    (S.REJECTED, S.NEW): "taken for never sent, then proven alive by the broker: the broker is the truth",
+    (S.REJECTED, S.PARTIALLY_FILLED): "taken for never sent, then filled: the broker is the truth",
+    (S.REJECTED, S.FILLED): "taken for never sent, then filled: the broker is the truth",
+    (S.REJECTED, S.CANCELLED): "taken for never sent, then cancelled at the broker",
+    (S.REJECTED, S.PENDING_CANCEL): "taken for never sent, then alive with a cancel open",
+    (S.REJECTED, S.PENDING_REPLACE): "taken for never sent, then alive with a replace open",
+}
+"""Which status may follow which other one; the text is the reason where the pair is not the ordinary course."""

@@ -1,0 +1,110 @@
+"""The state of one account that decisions need: open and recently closed orders, their commands, positions.
+
+Mutable, owned by one account's serial section. Batches are applied when they are decided (pending state), before
+they are committed, so that group commit can batch; a failed commit throws the whole state away. Orders that left it
+(`forget`) are loaded again from the store when something names them.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from dropcopyd.domain.account import Account, AccountStatus
+from dropcopyd.domain.command import Command
+from dropcopyd.domain.event import Batch
+from dropcopyd.domain.instrument import InstrumentKey, key_of
+from dropcopyd.domain.order import Order
+from dropcopyd.domain.position import Position
+
+
+@dataclass(slots=True)
+class Chain:
+    """One order with its commands by seq and the executions taken in: identity -> (quantity, price)."""
+
+    order: Order
+    commands: dict[int, Command] = field(default_factory=dict)
+    executions: dict[str, tuple[Decimal, Decimal]] = field(default_factory=dict)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing is expected to happen to the order or any of its commands."""
+        return not self.order.is_working and not self.has_open_question
+
+    @property
+    def has_open_question(self) -> bool:
+        """Whether some command has no final outcome yet."""
+        return any(command.is_unresolved for command in self.commands.values())
+
+
+@dataclass(slots=True)
+class AccountState:
+    """What is known of one account. `last_ns` keeps received_at from going back."""
+
+    account: Account
+    status: AccountStatus
+    last_ns: int = 0
+    report_cursor: str = ""
+    chains: dict[str, Chain] = field(default_factory=dict)
+    """By order_id."""
+    order_ids: dict[str, str] = field(default_factory=dict)
+    """intent_id -> order_id"""
+    command_ids: dict[str, tuple[str, int]] = field(default_factory=dict)
+    """broker_command_id -> (order_id, seq)"""
+    positions: dict[InstrumentKey, Position] = field(default_factory=dict)
+
+    def chain_of_intent(self, intent_id: str) -> Chain | None:
+        """The chain of an intent, if it is in memory."""
+        order_id = self.order_ids.get(intent_id)
+        return self.chains[order_id] if order_id is not None else None
+
+    def find_command(self, broker_command_id: str) -> tuple[Chain, Command] | None:
+        """The command that a report names, with its chain, if it is in memory."""
+        place = self.command_ids.get(broker_command_id)
+        if place is None:
+            return None
+        chain = self.chains[place[0]]
+        return chain, chain.commands[place[1]]
+
+    def unresolved(self) -> list[Command]:
+        """Commands without a final outcome, in order of commit."""
+        commands = [c for chain in self.chains.values() for c in chain.commands.values() if c.is_unresolved]
+        return sorted(commands, key=lambda command: (command.stamps.committed_ns, command.seq))
+
+    def adopt(self, chains: Iterable[Chain]) -> None:
+        """Take in chains loaded from the store; those already here stay."""
+        for chain in chains:
+            if chain.order.order_id in self.chains:
+                continue
+            self.chains[chain.order.order_id] = chain
+            self.order_ids[chain.order.intent_id] = chain.order.order_id
+            for command in chain.commands.values():
+                self.command_ids[command.broker_command_id] = (command.order_id, command.seq)
+
+    def forget(self, order_id: str) -> None:
+        """Let a settled chain go."""
+        chain = self.chains.pop(order_id)
+        del self.order_ids[chain.order.intent_id]
+        for command in chain.commands.values():
+            del self.command_ids[command.broker_command_id]
+
+    def apply(self, batch: Batch) -> None:
+        """Become the state after the batch."""
+        self.last_ns = max(self.last_ns, batch.at_ns)
+        for order in batch.orders:
+            chain = self.chains.get(order.order_id)
+            if chain is None:
+                self.chains[order.order_id] = Chain(order)
+                self.order_ids[order.intent_id] = order.order_id
+            else:
+                chain.order = order
+        for command in batch.commands:
+            self.chains[command.order_id].commands[command.seq] = command
+            self.command_ids[command.broker_command_id] = (command.order_id, command.seq)
+        for trade in batch.trades:
+            self.chains[trade.order_id].executions[trade.execution_key] = (trade.quantity, trade.price)
+        for position in batch.positions:
+            self.positions[key_of(position.instrument)] = position
+        if batch.status is not None:
+            self.status = batch.status
+        if batch.report_cursor is not None:
+            self.report_cursor = batch.report_cursor

@@ -1,0 +1,142 @@
+"""Ingest: what the broker says becomes journal events, in whatever state the order is.
+
+Connecting takes the broker's snapshot in before the session is trusted: the account is CATCHING_UP, reports that come
+meanwhile are applied without moving the cursor, and only then LIVE.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+import structlog
+
+from dropcopyd.domain import machine
+from dropcopyd.domain.account import AccountConnection
+from dropcopyd.domain.event import Batch
+from dropcopyd.domain.limits import Limits
+from dropcopyd.domain.report import OrderReport
+from dropcopyd.domain.state import AccountState
+from dropcopyd.errors import DropcopyError
+from dropcopyd.flow.dispatch import Dispatcher
+from dropcopyd.flow.ownership import Actor, Actors
+from dropcopyd.flow.reconcile import differences
+from dropcopyd.observe import Metrics
+from dropcopyd.ports import Broker, Failpoints, Store
+
+_log = structlog.get_logger()
+_RETRY_S: Final = 1.0
+
+
+class Ingest:
+    """The `BrokerListener` of one broker."""
+
+    def __init__(
+        self,
+        *,
+        broker: Broker,
+        actors: Actors,
+        dispatcher: Dispatcher,
+        store: Store,
+        limits: Limits,
+        failpoints: Failpoints,
+        metrics: Metrics,
+    ) -> None:
+        self._broker = broker
+        self._actors = actors
+        self._dispatcher = dispatcher
+        self._store = store
+        self._limits = limits
+        self._failpoints = failpoints
+        self._metrics = metrics
+        self._recovered: set[str] = set()
+        self._sessions: Counter[str] = Counter()
+        """Comings and goings per account: the same number before and after a wait means the same session."""
+
+    async def on_report(self, account_id: str, report: OrderReport) -> None:
+        """Decide about a report in order; the commit follows, back-pressure comes from the store's queue."""
+        await self._store.room()
+        actor = await self._actors.get(account_id)
+        if not actor.connected.is_set():
+            report = replace(report, cursor="")
+        self._failpoints.reached("ingest.report")
+        self._metrics.reports.labels(report.kind.value).inc()
+        while not actor.is_halted:  # after the restart the snapshot lists what a halted account misses now
+            try:
+                done = await actor.decide_about(_taking(report), broker_command_id=report.broker_command_id)
+            except DropcopyError as error:  # none may be skipped: the next one's cursor would pass over it
+                _log.error("ingest.failed", account_id=account_id, code=error.code.value)
+                await asyncio.sleep(_RETRY_S)
+            else:
+                if done is not None:
+                    done.add_done_callback(self._reached_committed)
+                return
+
+    def _reached_committed(self, _done: asyncio.Future[None]) -> None:
+        self._failpoints.reached("ingest.committed")
+
+    async def on_connected(self, account_id: str) -> None:
+        """Take the snapshot in, then trust the session; open questions of the last run are taken up once."""
+        self._sessions[account_id] += 1
+        session = self._sessions[account_id]
+        actor = await self._actors.get(account_id)
+        while not await self._is_caught_up(actor):
+            await asyncio.sleep(_RETRY_S)
+            if not self._is_same(actor, session):
+                return
+        if not self._is_same(actor, session):
+            return
+        actor.mark_connected()
+        await self._move(actor, AccountConnection.LIVE)
+        if account_id not in self._recovered:
+            self._recovered.add(account_id)
+            self._dispatcher.recover(actor)
+
+    async def on_disconnected(self, account_id: str, cause: str) -> None:
+        """Nothing is sent until the session is back; what was under way is in doubt by its own answer."""
+        self._sessions[account_id] += 1
+        actor = await self._actors.get(account_id)
+        actor.connected.clear()
+        if not actor.is_halted:
+            await self._move(actor, AccountConnection.BLIND, "disconnected", cause)
+
+    def _is_same(self, actor: Actor, session: int) -> bool:
+        """Whether the session that began is still there, and the account may be trusted with it."""
+        account_id = actor.account.account_id
+        is_live = session == self._sessions[account_id] and self._broker.is_connected(account_id)
+        return is_live and not actor.is_halted
+
+    async def _is_caught_up(self, actor: Actor) -> bool:
+        try:
+            await self._move(actor, AccountConnection.CATCHING_UP)
+            await self._catch_up(actor)
+        except (DropcopyError, TimeoutError, OSError) as error:
+            _log.warning("ingest.catch_up_failed", account_id=actor.account.account_id, cause=str(error))
+            return False
+        return True
+
+    async def _catch_up(self, actor: Actor) -> None:
+        """Take the snapshot's reports in, then its cursor: the last commit, so that all before it are durable."""
+        account_id, timeout_s = actor.account.account_id, self._limits.broker_call_s
+        async with asyncio.timeout(timeout_s):
+            snapshot = await self._broker.snapshot(account_id, actor.state.report_cursor, timeout_s)
+        for report in snapshot.reports:
+            await self._store.room()
+            taking = _taking(replace(report, cursor=""))
+            await actor.decide_about(taking, broker_command_id=report.broker_command_id)
+        for difference in differences(actor.state, snapshot):
+            _log.warning("reconcile.break", account_id=account_id, difference=difference)
+        await actor.decide(lambda state, now_ns: machine.take_cursor(state, snapshot.cursor, now_ns))
+
+    async def _move(self, actor: Actor, connection: AccountConnection, reason_code: str = "", reason: str = "") -> None:
+        try:
+            await actor.decide(
+                lambda state, now_ns: machine.move_connection(state, connection, now_ns, reason_code, reason)
+            )
+        except DropcopyError as error:  # the account is halted, and says so itself
+            _log.error("ingest.move_failed", account_id=actor.account.account_id, code=error.code.value)
+
+
+def _taking(report: OrderReport) -> Callable[[AccountState, int], Batch | None]:
+    return lambda state, now_ns: machine.take_report(state, report, now_ns)

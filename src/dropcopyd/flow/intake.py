@@ -1,0 +1,330 @@
+"""Intake: a parsed command becomes a durable intent action. Its commit is the promise; the caller is answered after.
+
+Idempotency (contract.md section 5): a key is committed with the intent that it made and kept with it; the same
+command again gets the first answer, another command under the key is refused naming the first field that differs; a
+twin that comes while the first is being committed waits for it.
+"""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from dropcopyd.domain import machine
+from dropcopyd.domain.account import Account, Principal
+from dropcopyd.domain.catalogue import Catalogue
+from dropcopyd.domain.command import Command, IdempotencyRecord, Stamps
+from dropcopyd.domain.event import Batch
+from dropcopyd.domain.instrument import AssetClass, Instrument
+from dropcopyd.domain.limits import Limits
+from dropcopyd.domain.money import render
+from dropcopyd.domain.order import ActionType, OrderSide, OrderTerms, OrderVenue
+from dropcopyd.domain.state import AccountState, Chain
+from dropcopyd.errors import Code, DropcopyError, NotFoundError
+from dropcopyd.flow.dispatch import Dispatcher
+from dropcopyd.flow.ownership import Actor, Actors
+from dropcopyd.observe import Metrics
+from dropcopyd.ports import Clock, Failpoints, Ids, Store
+
+_NS: Final = 1_000_000_000
+_TIME_NS_MAX: Final = 2**63 - 1
+"""The last time there is, in the year 2262: what a caller names beyond it means the same."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateRequest:
+    """A new order: the instrument by symbol (and class, where the symbol names several)."""
+
+    symbol: str
+    asset_class: AssetClass | None
+    order_side: OrderSide
+    order_venue: OrderVenue
+    terms: OrderTerms
+    valid_until_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AmendRequest:
+    """A replace (with terms) or cancel (without) of an intent, or of an order that has none."""
+
+    ref_intent_id: str | None
+    ref_order_id: str | None = None
+    terms: OrderTerms | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmitRequest:
+    """One submit as parsed at the edge. `received_ns` is when the request arrived."""
+
+    command: CreateRequest | AmendRequest
+    received_ns: int
+    client_reference_id: str | None = None
+    strategy_id: str | None = None
+
+    @property
+    def action_type(self) -> ActionType:
+        if isinstance(self.command, CreateRequest):
+            return ActionType.CREATE
+        return ActionType.CANCEL if self.command.terms is None else ActionType.REPLACE
+
+
+@dataclass(slots=True)
+class _InFlight:
+    request: str
+    intent_id: str
+    done: asyncio.Future[None]
+
+
+class Intake:
+    """Takes submits for every account of this node."""
+
+    def __init__(
+        self,
+        *,
+        actors: Actors,
+        dispatcher: Dispatcher,
+        store: Store,
+        catalogue: Catalogue,
+        clock: Clock,
+        ids: Ids,
+        limits: Limits,
+        failpoints: Failpoints,
+        metrics: Metrics,
+    ) -> None:
+        self._actors = actors
+        self._dispatcher = dispatcher
+        self._store = store
+        self._catalogue = catalogue
+        self._clock = clock
+        self._ids = ids
+        self._limits = limits
+        self._failpoints = failpoints
+        self._metrics = metrics
+        self._in_flight: dict[tuple[str, str], _InFlight] = {}
+        self.is_draining = False
+
+    async def submit(
+        self, principal: Principal, account: Account, request: SubmitRequest, idempotency_key: str | None
+    ) -> str:
+        """The id of the intent that the command created or went to, once it is durable.
+
+        Raises NotFoundError (intent, order, symbol), DropcopyError (IDEMPOTENCY_KEY_REUSED with the pointer of the
+        first differing field, OVERLOADED, TOO_MANY_IN_FLIGHT, ACCOUNT_HALTED, DRAINING), StoreError when nothing was
+        kept.
+        """
+        if self.is_draining:
+            raise DropcopyError(Code.DRAINING, "the gateway is shutting down; submit again in a moment")
+        if self._store.is_full and request.action_type is not ActionType.CANCEL:
+            raise DropcopyError(Code.OVERLOADED, "the journal is behind; submit again in a moment")
+        actor = await self._actors.get(account.account_id)
+        canonical = _canonical(request)
+        async with actor.serial():
+            known = await self._known(account, idempotency_key, canonical)
+            if known is None:
+                intent_id, done = await self._decide(principal, actor, request, idempotency_key, canonical)
+            else:
+                intent_id, done = known.intent_id, known.done
+        self._failpoints.reached("intake.registered")
+        await asyncio.shield(done)
+        self._failpoints.reached("intake.committed")
+        self._metrics.intents.labels("accepted" if known is None else "repeated").inc()
+        return intent_id
+
+    async def _known(self, account: Account, key: str | None, canonical: str) -> _InFlight | None:
+        """What the key was used for, being committed or committed."""
+        if key is None:
+            return None
+        found = self._in_flight.get((account.account_id, key))
+        if found is None:
+            record = await self._store.find_idempotency(account.account_id, key)
+            if record is None:
+                return None
+            done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            done.set_result(None)
+            found = _InFlight(record.request, record.intent_id, done)
+        if found.request != canonical:
+            pointer = first_difference(json.loads(found.request), json.loads(canonical))
+            raise DropcopyError(
+                Code.IDEMPOTENCY_KEY_REUSED,
+                f"this Idempotency-Key was used for another command; the first difference is at {pointer}",
+                pointer=pointer,
+                intent_id=found.intent_id,
+            )
+        return found
+
+    async def _decide(
+        self, principal: Principal, actor: Actor, request: SubmitRequest, key: str | None, canonical: str
+    ) -> tuple[str, asyncio.Future[None]]:
+        """Inside the serial section: mint the command, let the machine decide, hand it to the store."""
+        chain = await self._chain(actor, request)
+        if request.action_type is not ActionType.CANCEL and (
+            self._dispatcher.undispatched(actor.account.account_id) >= self._limits.intents_in_flight_per_account
+        ):
+            raise DropcopyError(Code.TOO_MANY_IN_FLIGHT, "too many commands of this account wait to be sent")
+        instrument = await self._instrument(request.command) if chain is None else chain.order.instrument
+        command = self._mint(principal, actor, request, chain, instrument)
+        idempotency = None
+        if key is not None:
+            idempotency = IdempotencyRecord(key, canonical, command.intent_id, command.seq)
+
+        def decision(state: AccountState, _now_ns: int) -> Batch:
+            return (
+                machine.create(state, command, idempotency)
+                if chain is None
+                else machine.amend(state, command, idempotency)
+            )
+
+        registered = actor.register(decision, then=lambda _batch: self._dispatcher.ready(actor, command))
+        if registered is None:
+            raise AssertionError("a new command always yields a batch")
+        done = registered[1]
+        if key is not None:
+            place = (actor.account.account_id, key)
+            self._in_flight[place] = _InFlight(canonical, command.intent_id, done)
+            done.add_done_callback(lambda _done: self._in_flight.pop(place, None))
+        return command.intent_id, done
+
+    async def _chain(self, actor: Actor, request: SubmitRequest) -> Chain | None:
+        """The chain that a replace or cancel refers to; None for a create."""
+        amend = request.command
+        if isinstance(amend, CreateRequest):
+            return None
+        chain = await actor.load(intent_id=amend.ref_intent_id, order_id=amend.ref_order_id)
+        if chain is not None and (
+            amend.ref_intent_id not in (None, chain.order.intent_id)
+            or amend.ref_order_id not in (None, chain.order.order_id)
+        ):
+            chain = None  # one names another order than the other: neither is to be touched
+        if chain is None and amend.ref_intent_id is not None:
+            raise NotFoundError(
+                Code.INTENT_NOT_FOUND,
+                f"the account has no intent {amend.ref_intent_id}",
+                pointer="/command/payload/ref_intent_id",
+            )
+        if chain is None:
+            raise NotFoundError(
+                Code.ORDER_NOT_FOUND,
+                f"the account has no order {amend.ref_order_id}",
+                pointer="/command/payload/ref_order_id",
+            )
+        return chain
+
+    async def _instrument(self, create: CreateRequest | AmendRequest) -> Instrument:
+        """The instrument that a create names; one imported since the start is found as well."""
+        if isinstance(create, AmendRequest):
+            raise TypeError("an amend takes its order's instrument")
+        try:
+            return self._catalogue.find(create.symbol, create.asset_class)
+        except NotFoundError:
+            for instrument in await self._store.instruments():
+                self._catalogue.add(instrument)
+            return self._catalogue.find(create.symbol, create.asset_class)
+
+    def _mint(
+        self,
+        principal: Principal,
+        actor: Actor,
+        request: SubmitRequest,
+        chain: Chain | None,
+        instrument: Instrument,
+    ) -> Command:
+        committed_ns = max(self._clock.now_ns(), actor.state.last_ns)
+        stamps = Stamps(received_ns=request.received_ns, committed_ns=committed_ns)
+        deadline_ns = committed_ns + int(self._limits.dispatch_deadline_s * _NS)
+        if isinstance(request.command, CreateRequest):
+            create = request.command
+            until_ns = create.valid_until_ns
+            return Command(
+                intent_id=self._ids.uuid(),
+                seq=1,
+                order_id=self._ids.uuid(),
+                organization_id=actor.account.organization_id,
+                account_id=actor.account.account_id,
+                broker_command_id=self._ids.command_id(),
+                action_type=ActionType.CREATE,
+                instrument=instrument,
+                order_side=create.order_side,
+                order_venue=create.order_venue,
+                terms=create.terms,
+                principal_type=principal.type,
+                stamps=stamps,
+                deadline_ns=deadline_ns if until_ns is None else max(0, min(until_ns, _TIME_NS_MAX)),
+                client_reference_id=request.client_reference_id,
+                strategy_id=request.strategy_id,
+                outcome_at_ns=committed_ns,
+            )
+        if chain is None:
+            raise AssertionError("an amend has a chain")
+        order = chain.order
+        terms = request.command.terms
+        return Command(
+            intent_id=order.intent_id,
+            seq=order.last_seq + 1,
+            order_id=order.order_id,
+            organization_id=order.organization_id,
+            account_id=order.account_id,
+            broker_command_id=self._ids.command_id(),
+            action_type=request.action_type,
+            instrument=instrument,
+            order_side=order.order_side,
+            order_venue=order.order_venue,
+            terms=order.terms if terms is None else terms,
+            principal_type=principal.type,
+            stamps=stamps,
+            deadline_ns=None if terms is None else deadline_ns,
+            client_reference_id=order.client_reference_id,
+            strategy_id=order.strategy_id,
+            outcome_at_ns=committed_ns,
+        )
+
+
+def _canonical(request: SubmitRequest) -> str:
+    """The request as parsed, in the body's own shape, so that equal commands are equal strings."""
+    command = request.command
+    payload: dict[str, Any]
+    if isinstance(command, CreateRequest):
+        payload = {
+            "symbol": command.symbol,
+            "asset_class": command.asset_class,
+            "spec": _spec(command.terms),
+            "order_side": command.order_side,
+            "order_venue": command.order_venue,
+            "valid_until": command.valid_until_ns,
+        }
+    else:
+        payload = {"ref_intent_id": command.ref_intent_id, "ref_order_id": command.ref_order_id}
+        if command.terms is not None:
+            payload["spec"] = _spec(command.terms)
+    body = {
+        "command": {"action_type": request.action_type, "payload": payload},
+        "client_reference_id": request.client_reference_id,
+        "strategy_id": request.strategy_id,
+    }
+    return json.dumps(body, separators=(",", ":"))
+
+
+def _spec(terms: OrderTerms) -> dict[str, dict[str, str]]:
+    name = "".join(word.capitalize() for word in terms.order_type.split("_"))
+    fields = {"quantity": render(terms.quantity), "time_in_force": terms.time_in_force.value}
+    prices = {
+        "price": terms.limit_price,
+        "stop_price": terms.stop_price,
+        "trail_amount": terms.trail_amount,
+        "trail_percent": terms.trail_percent,
+    }
+    fields.update({field: render(value) for field, value in prices.items() if value is not None})
+    return {name: fields}
+
+
+def first_difference(first: Mapping[str, Any], second: Mapping[str, Any], pointer: str = "") -> str:
+    """JSON pointer of the first member in which two objects differ, in the order of the first; "" when equal."""
+    for name in (*first, *(name for name in second if name not in first)):
+        one, other = first.get(name), second.get(name)
+        if one == other:
+            continue
+        here = f"{pointer}/{name}"
+        if isinstance(one, dict) and isinstance(other, dict) and one.keys() & other.keys():
+            return first_difference(one, other, here)
+        return here
+    return ""

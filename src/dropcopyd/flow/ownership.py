@@ -1,0 +1,211 @@
+"""One actor per account: its serial section. Commands and reports are decided in turn, commits are pipelined.
+
+The actor decides on pending state (what it has already handed to the store), so that group commit can batch. When a
+commit fails, that state never came to be: it is thrown away, the account is reloaded and halted.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+import structlog
+
+from dropcopyd.domain import machine
+from dropcopyd.domain.account import Account, AccountConnection
+from dropcopyd.domain.command import Command
+from dropcopyd.domain.event import Batch
+from dropcopyd.domain.state import AccountState, Chain
+from dropcopyd.errors import Code, DropcopyError, StoreError
+from dropcopyd.ports import Clock, Store
+
+_log = structlog.get_logger()
+_IDLE_CHAIN_NS: Final = 60 * 1_000_000_000
+_HALT_RETRY_S: Final = 5.0
+
+Decision = Callable[[AccountState, int], Batch | None]
+Spawn = Callable[[Coroutine[Any, Any, None]], object]
+"""Starts a background task in the node's TaskGroup."""
+
+
+class Actor:
+    """The serial section of one account."""
+
+    def __init__(self, account: Account, state: AccountState, store: Store, clock: Clock, spawn: Spawn) -> None:
+        self.account = account
+        self.state = state
+        self._store = store
+        self._clock = clock
+        self._spawn = spawn
+        self._lock = asyncio.Lock()
+        self._committing = 0
+        self._is_halted = False
+        self.connected = asyncio.Event()
+        """Set while the broker's session is live and its snapshot has been taken in."""
+        self.connected_count = 0
+        """Sessions so far: the same number before and after a question means one unbroken session."""
+
+    @property
+    def is_halted(self) -> bool:
+        """Whether a commit failed: nothing is decided until the daemon is started anew."""
+        return self._is_halted
+
+    def mark_connected(self) -> None:
+        """The broker's session is live and caught up."""
+        self.connected_count += 1
+        self.connected.set()
+
+    async def decide(self, decision: Decision, *, then: Callable[[Batch], None] | None = None) -> Batch | None:
+        """Decide and wait until it is durable and announced. Raises StoreError, DropcopyError(ACCOUNT_HALTED)."""
+        async with self._lock:
+            registered = self.register(decision, then=then)
+        if registered is None:
+            return None
+        batch, done = registered
+        await asyncio.shield(done)
+        return batch
+
+    async def decide_about(
+        self,
+        decision: Decision,
+        *,
+        intent_id: str | None = None,
+        order_id: str | None = None,
+        broker_command_id: str | None = None,
+    ) -> asyncio.Future[None] | None:
+        """Decide about a chain, loaded first if it has left memory, and do not wait for the commit.
+
+        Whoever waits for the answer shields it.
+        """
+        async with self._lock:
+            await self.load(intent_id=intent_id, order_id=order_id, broker_command_id=broker_command_id)
+            registered = self.register(decision)
+        return None if registered is None else registered[1]
+
+    def serial(self) -> asyncio.Lock:
+        """The section itself, for a verb that loads before it decides; `load` and `register` belong inside."""
+        return self._lock
+
+    async def load(
+        self, *, intent_id: str | None = None, order_id: str | None = None, broker_command_id: str | None = None
+    ) -> Chain | None:
+        """The chain that is named, from memory or the store; inside the section."""
+        state = self.state
+        if broker_command_id is not None and broker_command_id in state.command_ids:
+            return state.chains[state.command_ids[broker_command_id][0]]
+        if intent_id is not None and intent_id in state.order_ids:
+            return state.chain_of_intent(intent_id)
+        if order_id is not None and order_id in state.chains:
+            return state.chains[order_id]
+        chain = await self._store.load_chain(
+            self.account.account_id, intent_id=intent_id, order_id=order_id, broker_command_id=broker_command_id
+        )
+        if chain is not None:
+            state.adopt([chain])
+        return chain
+
+    def register(
+        self, decision: Decision, *, then: Callable[[Batch], None] | None = None
+    ) -> tuple[Batch, asyncio.Future[None]] | None:
+        """Decide now and hand the batch to the store; inside the section. `then` runs once it is durable."""
+        if self._is_halted:
+            raise DropcopyError(Code.ACCOUNT_HALTED, "the account is halted: its journal could not be written")
+        batch = decision(self.state, self._clock.now_ns())
+        if batch is None:
+            return None
+        done = asyncio.ensure_future(self._store.commit(batch))  # noqa: TID251  it is a future already
+        self.state.apply(batch)  # after the store took it: what it cannot encode never came to be
+        for note in batch.notes:
+            _log.warning("machine.note", account_id=batch.account_id, note=note)
+        self._committing += 1
+        done.add_done_callback(lambda future: self._committed(future, batch, then))
+        return batch, done
+
+    def _committed(self, done: asyncio.Future[None], batch: Batch, then: Callable[[Batch], None] | None) -> None:
+        self._committing -= 1
+        if done.cancelled():
+            return
+        if done.exception() is None:
+            if then is not None:
+                then(batch)
+            return
+        if not self._is_halted:
+            self._is_halted = True
+            self.connected.clear()
+            _log.error("account.halted", account_id=self.account.account_id, cause=str(done.exception()))
+            self._spawn(self._reload())
+
+    async def _reload(self) -> None:
+        """Throw the pending state away, load what is durable, and publish HALTED; retried until the store writes."""
+        while True:
+            try:
+                await self._store.readmit(self.account.account_id)
+                async with self._lock:
+                    self.state = await self._store.load_account(self.account.account_id, self._clock.now_ns())
+                    batch = machine.move_connection(
+                        self.state,
+                        AccountConnection.HALTED,
+                        self._clock.now_ns(),
+                        Code.STORE_FAILED.value,
+                        "the journal could not be written; start the daemon anew when the cause is mended",
+                    )
+                    if batch is not None:
+                        self.state.apply(batch)
+                        await self._store.commit(batch)
+            except StoreError:
+                await asyncio.sleep(_HALT_RETRY_S)
+            else:
+                return
+
+    def forget_idle(self) -> int:
+        """Let settled chains that were quiet for a minute leave memory; returns how many did.
+
+        Only while no commit is under way: a chain that is loaded again must not be older than what was decided.
+        """
+        if self._committing or self._lock.locked():
+            return 0
+        before = self._clock.now_ns() - _IDLE_CHAIN_NS
+        idle = [
+            order_id
+            for order_id, chain in self.state.chains.items()
+            if chain.order.received_at_ns < before and chain.is_settled
+        ]
+        for order_id in idle:
+            self.state.forget(order_id)
+        return len(idle)
+
+    def current(self, command: Command) -> Command:
+        """The command as it is now."""
+        chain = self.state.chains.get(command.order_id)
+        return command if chain is None else chain.commands[command.seq]
+
+
+class Actors:
+    """The actors of this node, loaded on first use."""
+
+    def __init__(
+        self, store: Store, clock: Clock, spawn: Spawn, *, on_loaded: Callable[[Account], None] = lambda _account: None
+    ) -> None:
+        """`on_loaded` is told of each account once, when its actor is there: its broker is to connect it."""
+        self._store = store
+        self._clock = clock
+        self._spawn = spawn
+        self._on_loaded = on_loaded
+        self._actors: dict[str, Actor] = {}
+        self._loading = asyncio.Lock()
+
+    def __iter__(self) -> Any:
+        return iter(tuple(self._actors.values()))
+
+    async def get(self, account_id: str) -> Actor:
+        """The account's actor; the account exists."""
+        actor = self._actors.get(account_id)
+        if actor is not None:
+            return actor
+        async with self._loading:
+            actor = self._actors.get(account_id)
+            if actor is None:
+                state = await self._store.load_account(account_id, self._clock.now_ns() - _IDLE_CHAIN_NS)
+                actor = Actor(state.account, state, self._store, self._clock, self._spawn)
+                self._actors[account_id] = actor
+                self._on_loaded(actor.account)
+            return actor

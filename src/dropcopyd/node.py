@@ -1,0 +1,301 @@
+"""One node: builds every part, connects them, runs them and ends them. The only file that knows everybody."""
+
+import asyncio
+import csv
+import os
+import secrets
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+
+from dropcopyd.brokers.paper import Book, PaperBroker, PriceSource, open_feeds, parse_price_option
+from dropcopyd.config import Settings
+from dropcopyd.domain.account import BrokerKind, Principal
+from dropcopyd.domain.catalogue import Catalogue, instruments_of
+from dropcopyd.domain.instrument import Instrument
+from dropcopyd.errors import Code, DropcopyError
+from dropcopyd.flow.access import Access
+from dropcopyd.flow.dispatch import Dispatcher
+from dropcopyd.flow.hub import Hub
+from dropcopyd.flow.ingest import Ingest
+from dropcopyd.flow.intake import Intake
+from dropcopyd.flow.ownership import Actors, Spawn
+from dropcopyd.flow.quota import StreamQuota
+from dropcopyd.flow.session import Session
+from dropcopyd.observe import Metrics
+from dropcopyd.ports import Committed, Failpoints, Ids
+from dropcopyd.rest.app import Dependencies, create_app
+from dropcopyd.rest.server import RestServer
+from dropcopyd.rpc.server import GrpcServer, Port, tls_context
+from dropcopyd.rpc.stream import Streams, StreamService
+from dropcopyd.store.admin import Admin
+from dropcopyd.store.sqlite import SqliteStore, open_store
+from dropcopyd.system import KillAt, NoFailpoints, RandomIds, SystemClock
+from dropcopyd.wire import ProtobufEncoder, ProtobufSessionEncoder
+
+_log = structlog.get_logger()
+PEPPER_NAME: Final = "secret.key"
+PAPER_BOOK_NAME: Final = "paper.db"
+_SWEEP_S: Final = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where a running node is reached. A port that is not open is None."""
+
+    rest: str
+    grpc: str | None
+    grpc_tls: str | None
+
+
+class Node:
+    """Everything of one daemon on one folder."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._limits = settings.effective_limits
+        self._clock = SystemClock()
+        self._ids = RandomIds()
+        self._metrics = Metrics()
+        self._failpoints: Failpoints = KillAt(settings.kill_at) if settings.kill_at else NoFailpoints()
+        self._encoder = ProtobufEncoder()
+        self._session_encoder = ProtobufSessionEncoder(self._encoder)
+        self._hub = Hub(self._session_encoder, self._limits, self._metrics)
+        self._is_ready = False
+
+    async def run(self, on_ready: Callable[[Addresses], None], stop: asyncio.Event) -> None:
+        """Open, tell where, serve until `stop` is set, drain and close.
+
+        Raises DropcopyError when it cannot open (folder in use, unusable settings), OSError for a port in use.
+        """
+        seed_instruments(self._settings.data, self._clock.now_ns())
+        store = open_store(
+            self._settings.data,
+            encoder=self._encoder,
+            clock=self._clock,
+            ids=self._ids,
+            limits=self._limits,
+            failpoints=self._failpoints,
+            on_committed=self._announce,
+        )
+        try:
+            async with asyncio.TaskGroup() as group:
+                await self._serve(group, store, on_ready, stop)
+                raise _StoppedError
+        except* _StoppedError:
+            pass
+        finally:
+            await store.close()
+
+    def _announce(self, committed: Sequence[Committed]) -> None:
+        self._hub.publish(committed)
+
+    async def _serve(
+        self,
+        group: asyncio.TaskGroup,
+        store: SqliteStore,
+        on_ready: Callable[[Addresses], None],
+        stop: asyncio.Event,
+    ) -> None:
+        parts = await self._build(group, store)
+        try:
+            async with asyncio.TaskGroup() as services:
+                await self._serve_parts(services, parts, on_ready, stop)
+                raise _StoppedError
+        except* _StoppedError:
+            _log.info("node.stopped")
+        finally:
+            await parts.book.close()
+
+    async def _serve_parts(
+        self, services: asyncio.TaskGroup, parts: "_Parts", on_ready: Callable[[Addresses], None], stop: asyncio.Event
+    ) -> None:
+        services.create_task(parts.rest.run())
+        await parts.rest.started()
+        addresses = await self._open_ports(parts)
+        services.create_task(parts.paper.run(parts.ingest))
+        services.create_task(parts.grpc.run())
+        services.create_task(_sweep(parts.actors))
+        self._is_ready = True
+        _log.info("node.ready", rest=addresses.rest, grpc=addresses.grpc, grpc_tls=addresses.grpc_tls)
+        on_ready(addresses)
+        await stop.wait()
+        _log.info("node.draining")
+        self._is_ready = False
+        parts.intake.is_draining = True
+        await asyncio.gather(parts.grpc.drain(self._limits.drain_s), parts.rest.stop(self._limits.drain_s))
+
+    async def _build(self, group: asyncio.TaskGroup, store: SqliteStore) -> "_Parts":
+        def spawn(work: Coroutine[Any, Any, None]) -> object:
+            return group.create_task(_guarded(work))
+
+        clock, limits, failpoints, metrics = self._clock, self._limits, self._failpoints, self._metrics
+        access = Access(store, read_pepper(self._settings.data, self._ids))
+        catalogue = Catalogue(await store.instruments())
+        book, paper = await self._open_paper(store, catalogue)
+        actors = Actors(store, self._clock, spawn, on_loaded=lambda account: paper.add_account(account.account_id))
+        dispatcher = Dispatcher(
+            brokers={BrokerKind.PAPER: paper},
+            clock=clock,
+            limits=limits,
+            spawn=spawn,
+            failpoints=failpoints,
+            metrics=metrics,
+        )
+        ingest = Ingest(
+            broker=paper,
+            actors=actors,
+            dispatcher=dispatcher,
+            store=store,
+            limits=limits,
+            failpoints=failpoints,
+            metrics=metrics,
+        )
+        intake = Intake(
+            actors=actors,
+            dispatcher=dispatcher,
+            store=store,
+            catalogue=catalogue,
+            clock=clock,
+            ids=self._ids,
+            limits=limits,
+            failpoints=failpoints,
+            metrics=metrics,
+        )
+        app = create_app(
+            Dependencies(
+                access=access,
+                intake=intake,
+                store=store,
+                clock=clock,
+                limits=limits,
+                metrics=metrics,
+                is_ready=lambda: self._is_ready,
+            )
+        )
+        rest = RestServer(app, self._settings.rest_host, self._settings.rest_port)
+        return _Parts(rest, self._grpc(group, store, access, spawn), book, paper, ingest, intake, actors)
+
+    def _grpc(self, group: asyncio.TaskGroup, store: SqliteStore, access: Access, spawn: Spawn) -> GrpcServer:
+        quota = StreamQuota(self._limits.streams_per_organization)
+
+        def new_session(principal: Principal) -> Session:
+            return Session(
+                principal=principal,
+                access=access,
+                hub=self._hub,
+                store=store,
+                encoder=self._session_encoder,
+                clock=self._clock,
+                limits=self._limits,
+                spawn=spawn,
+            )
+
+        def new_service(streams: Streams) -> StreamService:
+            return StreamService(access=access, quota=quota, streams=streams, new_session=new_session)
+
+        return GrpcServer(
+            new_service=new_service,
+            clock=self._clock,
+            limits=self._limits,
+            transport=self._settings.effective_transport,
+            tasks=group,
+            is_plain=self._settings.plain_writer,
+        )
+
+    async def _open_paper(self, store: SqliteStore, catalogue: Catalogue) -> tuple[Book, PaperBroker]:
+        try:
+            options = [parse_price_option(text) for text in self._settings.prices]
+            if all(option.source is not PriceSource.SYNTHETIC for option in options):
+                options.append(parse_price_option("synthetic"))  # what has no CSV stays synthetic
+        except ValueError as error:
+            raise DropcopyError(Code.INVALID_CONFIGURATION, str(error)) from error
+        accounts = [account.account_id for account in await store.accounts() if account.broker is BrokerKind.PAPER]
+        book = Book.open(self._settings.data / PAPER_BOOK_NAME, self._clock, self._ids)
+        try:
+            feeds = open_feeds(options, catalogue, book.image.created_at_ns)
+            return book, PaperBroker(book, feeds, self._clock, accounts, self._failpoints)
+        except BaseException:
+            await book.close()
+            raise
+
+    async def _open_ports(self, parts: "_Parts") -> Addresses:
+        settings = self._settings
+        grpc = grpc_tls = None
+        if settings.grpc_port is not None:
+            port = await parts.grpc.open(Port(settings.grpc_host, settings.grpc_port))
+            grpc = f"{settings.grpc_host}:{port}"
+        if settings.grpc_tls_port is not None:
+            if settings.tls_certificate is None or settings.tls_key is None:
+                raise DropcopyError(Code.INVALID_CONFIGURATION, "the TLS port needs tls_certificate and tls_key")
+            context = tls_context(str(settings.tls_certificate), str(settings.tls_key))
+            port = await parts.grpc.open(Port(settings.grpc_tls_host, settings.grpc_tls_port, context))
+            grpc_tls = f"{_name_of(settings.grpc_tls_host)}:{port}"
+        return Addresses(f"http://{settings.rest_host}:{parts.rest.port}", grpc, grpc_tls)
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    rest: RestServer
+    grpc: GrpcServer
+    book: Book
+    paper: PaperBroker
+    ingest: Ingest
+    intake: Intake
+    actors: Actors
+
+
+class _StoppedError(Exception):
+    """Ends the node's TaskGroup, and with it every background task."""
+
+
+async def _guarded(work: Coroutine[Any, Any, None]) -> None:
+    """A background task that fails is a bug: logged, and the others go on."""
+    try:
+        await work
+    except Exception:  # noqa: BLE001  logged with its trace
+        _log.exception("task.failed", error_id=secrets.token_hex(6))
+
+
+async def _sweep(actors: Actors) -> None:
+    """Let what is settled leave memory, again and again."""
+    while True:
+        await asyncio.sleep(_SWEEP_S)
+        for actor in actors:
+            actor.forget_idle()
+
+
+def _name_of(host: str) -> str:
+    """The name that the development certificate is made out to, for loopback addresses."""
+    return "localhost" if host in ("127.0.0.1", "::1") else host
+
+
+def read_pepper(folder: Path, ids: Ids) -> bytes:
+    """The folder's secret for hashing keys; made at first use, readable by its owner only."""
+    path = folder / PEPPER_NAME
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_bytes().strip()
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(ids.secret().encode())
+    return path.read_bytes().strip()
+
+
+def packaged_instruments() -> tuple[Instrument, ...]:
+    """The catalogue that comes with the product."""
+    text = (resources.files("dropcopyd") / "catalogue.csv").read_text("utf-8")
+    return instruments_of(csv.DictReader(text.splitlines()))
+
+
+def seed_instruments(folder: Path, at_ns: int) -> None:
+    """Put the packaged catalogue into the folder's database; what is there stays."""
+    admin = Admin(folder, at_ns)
+    try:
+        admin.add_instruments(packaged_instruments())
+    finally:
+        admin.close()

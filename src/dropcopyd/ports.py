@@ -1,0 +1,281 @@
+"""The ports: what the flow needs from technology, as Protocols. Implemented below, injected by `node`."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from dropcopyd.domain.account import Account, AccountStatus, BrokerKind, Scope
+from dropcopyd.domain.command import Command, IdempotencyRecord
+from dropcopyd.domain.event import Batch, Event, EventType, Trade
+from dropcopyd.domain.instrument import Instrument
+from dropcopyd.domain.order import Order
+from dropcopyd.domain.position import Position
+from dropcopyd.domain.report import BrokerSnapshot, FindResult, OrderReport, SubmitResult
+from dropcopyd.domain.state import AccountState, Chain
+
+
+class Clock(Protocol):
+    """Time. `now_ns` is UTC nanoseconds since 1970 for records; `monotonic_ns` only measures."""
+
+    def now_ns(self) -> int: ...
+
+    def monotonic_ns(self) -> int: ...
+
+
+class Ids(Protocol):
+    """New ids. `uuid` names records; `command_id` is the id of one command towards a broker, <= 20 characters."""
+
+    def uuid(self) -> str: ...
+
+    def command_id(self) -> str: ...
+
+    def secret(self) -> str:
+        """An unguessable word of letters and digits, at least 160 bits."""
+
+
+class Failpoints(Protocol):
+    """Named places of the journey where a fault campaign may strike; does nothing in production."""
+
+    def reached(self, point: str) -> None: ...
+
+
+# --- broker -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """One command on its way to the broker.
+
+    `original_command_id`: for a replace or cancel, the last command of the chain that was not refused.
+    """
+
+    command: Command
+    original_command_id: str | None = None
+    external_order_id: str | None = None
+
+
+class BrokerListener(Protocol):
+    """Whom an adapter tells, in the event loop. `on_report` waits while the journal is behind: back-pressure."""
+
+    async def on_report(self, account_id: str, report: OrderReport) -> None:
+        """A report, in the broker's order per account."""
+
+    async def on_connected(self, account_id: str) -> None:
+        """The session is live; the listener takes a snapshot before it trusts it."""
+
+    async def on_disconnected(self, account_id: str, cause: str) -> None:
+        """The session is gone."""
+
+
+class Broker(Protocol):
+    """One broker connection, for all accounts kept there.
+
+    `submit` sends a command at most once: it never retries, and answers Unknown whenever it cannot prove what
+    happened. `find` asks for a command by its id; `snapshot` lists the account's open orders, positions and what was
+    reported after a cursor ("" = from the beginning; a cursor the broker no longer has: all it can list).
+    """
+
+    kind: BrokerKind
+
+    async def run(self, listener: BrokerListener) -> None:
+        """Connect, report, reconnect, until cancelled."""
+
+    async def submit(self, submission: Submission, timeout_s: float) -> SubmitResult: ...
+
+    async def find(self, submission: Submission, timeout_s: float) -> FindResult: ...
+
+    async def snapshot(self, account_id: str, after_cursor: str, timeout_s: float) -> BrokerSnapshot: ...
+
+    def is_connected(self, account_id: str) -> bool: ...
+
+
+# --- store --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """One journal event, committed. `payload` is the whole TradingEvent with sequence fields and chain; `chain` its
+    8-byte link as a number; symbol and asset class ("" where the kind has none) are for filters."""
+
+    account_id: str
+    organization_id: str
+    sequence: int
+    kind: EventType
+    symbol: str
+    asset_class: str
+    payload: bytes
+    chain: int
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The end of an account's journal (sequence 0, chain 0 when empty) and the oldest sequence still there."""
+
+    sequence: int
+    chain: int
+    oldest: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class AttachedState:
+    """One account's state at one journal head: all of it read in one transaction."""
+
+    account: Account
+    head: Head
+    status: AccountStatus
+    orders: tuple[Order, ...]
+    positions: tuple[Position, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Journal events after a cursor; everything that matches up to `scanned_to` is in `events`."""
+
+    events: tuple[Committed, ...]
+    scanned_to: int
+    chain: int
+    """The chain at `scanned_to`."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRecord:
+    """An API key as stored: `digest` is the keyed hash of its secret."""
+
+    key_id: str
+    organization_id: str
+    digest: bytes
+    scopes: frozenset[Scope]
+    is_disabled: bool
+    name: str
+
+
+class Encoder(Protocol):
+    """Domain records to TradingEvent bytes (without sequence fields; see `stamp`)."""
+
+    def encode(self, event: Event) -> bytes: ...
+
+    def stamp(
+        self, encoded: bytes, account_id: str, sequence: int, kind_sequence: int, previous: bytes
+    ) -> tuple[bytes, bytes]:
+        """(the event with its sequence fields and chain, the new 32-byte hash), by contract.md TradingEvent.1003."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountHead:
+    """One account in a heartbeat: the session's cursor with its chain, and the journal's head."""
+
+    account_id: str
+    sequence: int
+    head: int
+    chain: int
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeAnswer:
+    """How one account was attached: LIVE (no cursor given), RESUMED or RESET."""
+
+    account_id: str
+    outcome: str
+    head: int
+    oldest: int
+
+
+class SessionEncoder(Protocol):
+    """A stream's own messages, framed. All carry sequence 0."""
+
+    def frame(self, payload: bytes) -> bytes:
+        """A committed event's bytes with the 5-byte prefix."""
+
+    def state(self, event: Event) -> bytes:
+        """One piece of replayed state."""
+
+    def status(
+        self, message: str, code: str, account_id: str, head: int, epoch: str, resumes: Sequence[ResumeAnswer]
+    ) -> bytes: ...
+
+    def error(self, message: str, code: str, account_id: str) -> bytes: ...
+
+    def primed(self, kind: EventType, account_id: str, as_of: int) -> bytes: ...
+
+    def heartbeat(self, at_ns: int, delivered: int, epoch: str, heads: Sequence[AccountHead]) -> bytes: ...
+
+
+OnCommitted = Callable[[Sequence[Committed]], None]
+
+
+class Store(Protocol):
+    """The journal and its projections. Raises StoreError; nothing of a failed batch is kept.
+
+    Commits are applied in the order of the calls; the callback given at opening gets the committed events in commit
+    order, in the event loop, before the call returns to its caller. Reads see committed data only.
+    """
+
+    @property
+    def epoch(self) -> str: ...
+
+    def commit(self, batch: Batch) -> Awaitable[None]:
+        """Register the batch at once, in the order of the calls; the answer comes when it is durable and announced.
+
+        Cancelling the wait cancels nothing. Once a batch of an account has failed, every further one of that account
+        fails too, until `readmit`: they were decided on a state that never came to be.
+        """
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the writer's queue is at its bound: intake refuses, ingest waits with `room`."""
+
+    async def room(self) -> None:
+        """Until the queue is below its bound."""
+
+    async def readmit(self, account_id: str) -> None:
+        """Accept batches of an account again after a failure; its state is to be loaded after this."""
+
+    async def read_state(self, account_id: str, changed_after_ns: int) -> AttachedState:
+        """Open orders and non-zero positions, and the closed and flat ones changed after that time."""
+
+    async def read_states(self, organization_id: str, changed_after_ns: int) -> tuple[AttachedState, ...]:
+        """The same for every account of an organization, in one transaction."""
+
+    async def read_events(
+        self, account_id: str, after: int, to: int, kinds: frozenset[EventType], limit: int
+    ) -> Page: ...
+
+    async def chain_at(self, account_id: str, sequence: int) -> int | None:
+        """The chain of that event (0 for sequence 0); None where it is not there."""
+
+    async def load_account(self, account_id: str, changed_after_ns: int) -> AccountState: ...
+
+    async def load_chain(
+        self,
+        account_id: str,
+        *,
+        intent_id: str | None = None,
+        order_id: str | None = None,
+        broker_command_id: str | None = None,
+    ) -> Chain | None:
+        """The chain that one of these names, None when the account has none."""
+
+    async def find_idempotency(self, account_id: str, key: str) -> IdempotencyRecord | None: ...
+
+    async def accounts(self) -> tuple[Account, ...]: ...
+
+    async def find_account(self, account_id: str) -> Account | None: ...
+
+    async def find_key(self, key_id: str) -> KeyRecord | None: ...
+
+    async def instruments(self) -> tuple[Instrument, ...]: ...
+
+    async def read_command(self, account_id: str, intent_id: str) -> Command | None:
+        """The latest action of an intent."""
+
+    async def read_commands(self, account_id: str, intent_id: str, after_seq: int, limit: int) -> list[Command]:
+        """Actions of an intent, ascending seq."""
+
+    async def read_orders(self, account_id: str, before: str, limit: int) -> tuple[list[Order], str]:
+        """A page, newest first, and the mark from which the next goes on ("" at the end)."""
+
+    async def read_positions(self, account_id: str, before: str, limit: int) -> tuple[list[Position], str]: ...
+
+    async def read_trades(self, account_id: str, before: str, limit: int) -> tuple[list[Trade], str]: ...
+
+    async def close(self) -> None: ...

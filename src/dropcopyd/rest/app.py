@@ -1,0 +1,197 @@
+"""The REST application: routes, what becomes of exceptions, health and metrics."""
+
+import asyncio
+import json
+import secrets
+from functools import lru_cache
+from importlib import metadata
+from typing import Final
+
+import structlog
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import HTMLResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from dropcopyd.errors import Code, DropcopyError
+from dropcopyd.ports import Clock
+from dropcopyd.rest import docs, openapi, schemas
+from dropcopyd.rest.errors import internal_response, problem_response
+from dropcopyd.rest.gate import Dependencies, answer
+from dropcopyd.rest.read import ReadRoutes
+from dropcopyd.rest.write import WriteRoutes
+
+__all__ = ["Dependencies", "create_app"]
+
+_log = structlog.get_logger()
+_NS: Final = 1_000_000_000
+_BUCKETS_S: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_GONE: Final = "gone"
+"""The status of a request whose client left before it was answered, in metrics."""
+_NO_ROUTE: Final = "none"
+_DESCRIPTION: Final = (
+    "Orders in, records out. Amounts are JSON strings, times RFC 3339 in UTC. Every refusal is problem+json"
+    " (RFC 9457) with a stable `code`; docs/errors.md says what to do about each."
+)
+
+
+def create_app(dependencies: Dependencies) -> FastAPI:
+    """The application over these dependencies; it owns nothing, so it needs no closing."""
+    app = FastAPI(
+        title="Dropcopy",
+        version=metadata.version("dropcopyd"),
+        summary="A self-hosted broker gateway",
+        description=_DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
+    )
+    app.state.dependencies = dependencies
+    app.include_router(WriteRoutes(dependencies).router(), tags=["intents"])
+    app.include_router(ReadRoutes(dependencies).router(), tags=["records"])
+    app.include_router(_service_router(dependencies), tags=["service"])
+    _add_documentation(app)
+    app.add_exception_handler(DropcopyError, _on_error)
+    app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(RequestValidationError, _on_validation_error)
+    app.add_middleware(Guard, clock=dependencies.clock, metrics=RestMetrics(dependencies.metrics.registry))
+    return app
+
+
+def _service_router(dependencies: Dependencies) -> APIRouter:
+    """Routes for operators and machines; they need no key and show nothing of an account."""
+    router = APIRouter(redirect_slashes=False)
+
+    async def healthz() -> Response:
+        return answer({"status": "ok"})
+
+    async def readyz() -> Response:
+        if not dependencies.is_ready():
+            raise DropcopyError(Code.NOT_READY, "the gateway is starting or shutting down")
+        return answer({"status": "ready"})
+
+    async def metrics() -> Response:
+        return Response(generate_latest(dependencies.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+    described = (
+        ("/healthz", healthz, "Whether the process answers", openapi.TRANSPORT_CODES),
+        ("/readyz", readyz, "Whether the gateway serves", (*openapi.TRANSPORT_CODES, Code.NOT_READY)),
+    )
+    for path, endpoint, summary, codes in described:
+        router.add_api_route(
+            path,
+            endpoint,
+            summary=summary,
+            response_model=None,
+            responses=openapi.answers(200, schemas.Health, summary, codes),
+        )
+    text = {"description": "Prometheus text format", "content": {"text/plain": {"schema": {"type": "string"}}}}
+    router.add_api_route(
+        "/metrics", metrics, summary="Metrics", response_class=Response, responses={200: text}, response_model=None
+    )
+    return router
+
+
+def _add_documentation(app: FastAPI) -> None:
+    """/openapi.json and /docs, made at the first request: it takes long, so outside the event loop."""
+
+    @lru_cache(maxsize=1)
+    def described() -> tuple[bytes, str]:
+        document = openapi.document(app)
+        return json.dumps(document).encode(), docs.page(document)
+
+    async def openapi_document() -> Response:
+        content, _ = await asyncio.to_thread(described)
+        return Response(content, media_type="application/json")
+
+    async def documentation() -> Response:
+        _, page = await asyncio.to_thread(described)
+        return HTMLResponse(page, headers={"content-security-policy": docs.CONTENT_SECURITY_POLICY})
+
+    app.add_api_route("/openapi.json", openapi_document, include_in_schema=False)
+    app.add_api_route("/docs", documentation, include_in_schema=False)
+
+
+# --- what becomes of exceptions -----------------------------------------------------------------------------------
+
+
+async def _on_error(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, DropcopyError):
+        raise error
+    return problem_response(error)
+
+
+async def _on_http_error(_request: Request, error: Exception) -> Response:
+    """What the framework refuses by itself: unknown routes and methods."""
+    if not isinstance(error, HTTPException):
+        raise error
+    if error.status_code == 404:
+        return problem_response(DropcopyError(Code.ROUTE_NOT_FOUND, "there is no such route; see /docs"))
+    if error.status_code == 405:
+        allowed = (error.headers or {}).get("Allow", "")
+        refusal = DropcopyError(Code.METHOD_NOT_ALLOWED, f"the route allows {allowed}")
+        return problem_response(refusal, {"allow": allowed})
+    raise error
+
+
+async def _on_validation_error(_request: Request, _error: Exception) -> Response:
+    """No route leaves validation to the framework; were one to, this keeps the shape of refusals."""
+    return problem_response(DropcopyError(Code.INVALID_ARGUMENT, "a parameter breaks a rule; see /docs"))
+
+
+class RestMetrics:
+    """Requests by route and status, and how long they took."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.requests = Counter("dropcopy_rest_requests", "REST requests", ["route", "status"], registry=registry)
+        self.seconds = Histogram(
+            "dropcopy_rest_seconds", "REST requests, head to answer", ["route"], buckets=_BUCKETS_S, registry=registry
+        )
+
+
+class Guard:
+    """Around everything: an exception that nobody foresaw is logged with an id and answered with it; all is counted."""
+
+    def __init__(self, app: ASGIApp, *, clock: Clock, metrics: RestMetrics) -> None:
+        self._app = app
+        self._clock = clock
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        status = _GONE
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = str(message["status"])
+            await send(message)
+
+        begun_ns = self._clock.monotonic_ns()
+        try:
+            await self._app(scope, receive, sending)
+        except ClientDisconnect:
+            _log.info("rest.client_gone", route=_route(scope))
+        except Exception:
+            error_id = secrets.token_hex(6)
+            _log.exception("rest.internal", error_id=error_id, route=_route(scope))
+            if status != _GONE:
+                raise  # half an answer is on its way: the server must cut the connection
+            await internal_response(error_id)(scope, receive, sending)
+        finally:
+            route = _route(scope)
+            self._metrics.requests.labels(route, status).inc()
+            self._metrics.seconds.labels(route).observe((self._clock.monotonic_ns() - begun_ns) / _NS)
+
+
+def _route(scope: Scope) -> str:
+    """The route's pattern: few and fixed, and without ids."""
+    return getattr(scope.get("route"), "path", _NO_ROUTE)

@@ -1,0 +1,89 @@
+"""What every route needs: its dependencies, who is asking for which account, and its parameters."""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from fastapi import Request
+from starlette.responses import Response
+
+from dropcopyd.domain.account import Account, Principal, Scope
+from dropcopyd.domain.limits import Limits
+from dropcopyd.errors import InvalidError
+from dropcopyd.flow.access import Access, parse_uuid
+from dropcopyd.flow.intake import Intake
+from dropcopyd.observe import Metrics
+from dropcopyd.ports import Clock, Store
+from dropcopyd.rest.errors import parameter_error
+
+_INTEGER: Final = re.compile(r"(-?)0*([0-9]+)", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Dependencies:
+    """What the REST port is built from. `is_ready` says whether the node serves; asked at /readyz."""
+
+    access: Access
+    intake: Intake
+    store: Store
+    clock: Clock
+    limits: Limits
+    metrics: Metrics
+    is_ready: Callable[[], bool]
+
+
+async def admit(access: Access, request: Request, scope: Scope, *known: str) -> tuple[Principal, Account]:
+    """Who asks, and the account of the path: key, scope, account, then that all query parameters are `known`.
+
+    Raises DropcopyError: UNAUTHENTICATED, PERMISSION_DENIED, ACCOUNT_NOT_FOUND, INVALID_ARGUMENT.
+    """
+    keys = request.headers.getlist("x-api-key")
+    principal = await access.authenticate(keys[0].strip() if len(keys) == 1 else None)
+    access.require(principal, scope)
+    account = await access.account(principal, uuid_parameter(request, "account_id"))
+    for name in request.query_params:
+        if name not in known:
+            rule = f"known are {', '.join(known)}" if known else "the route takes none"
+            raise parameter_error(name[:64], f"there is no such query parameter; {rule}")
+    return principal, account
+
+
+def uuid_parameter(request: Request, name: str) -> str:
+    """A UUID of the path in canonical form. Raises DropcopyError(INVALID_ARGUMENT)."""
+    try:
+        return parse_uuid(request.path_params[name], name)
+    except InvalidError as error:
+        raise parameter_error(name, error.message) from error
+
+
+def query_parameter(request: Request, name: str) -> str | None:
+    """A query parameter that may be given once. Raises DropcopyError(INVALID_ARGUMENT)."""
+    values = request.query_params.getlist(name)
+    if len(values) > 1:
+        raise parameter_error(name, f"was given {len(values)} times; give it once")
+    return values[0] if values else None
+
+
+def page_limit(request: Request, limits: Limits) -> int:
+    """How many records the caller wants, clamped to 1..page_size_max; the whole page by default.
+
+    Raises DropcopyError(INVALID_ARGUMENT) for what is not a whole number.
+    """
+    text = query_parameter(request, "limit")
+    if text is None:
+        return limits.page_size_max
+    match = _INTEGER.fullmatch(text)
+    if match is None:
+        raise parameter_error("limit", "must be a whole number")
+    if match[1]:
+        return 1
+    is_above = len(match[2]) > len(str(limits.page_size_max))  # it may have more digits than int() takes
+    return limits.page_size_max if is_above else max(1, min(int(match[2]), limits.page_size_max))
+
+
+def answer(content: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """A JSON answer that no cache may keep."""
+    body = json.dumps(content, separators=(",", ":")).encode()
+    return Response(body, status, {"cache-control": "no-store", **(headers or {})}, "application/json")

@@ -1,0 +1,448 @@
+"""The shapes of the REST port as documented in /openapi.json.
+
+They describe; `command` reads requests and `render` writes answers, both by hand, for exact errors and speed. Tests
+hold them together: what `command` takes is what these take, and every answer is one of these.
+"""
+
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from dropcopyd.domain.account import BrokerKind, PrincipalType
+from dropcopyd.domain.command import OutcomeKind
+from dropcopyd.domain.instrument import (
+    AssetClass,
+    ExerciseStyle,
+    OptionType,
+    PerpetualUnderlying,
+    PredictionOutcome,
+    Settlement,
+)
+from dropcopyd.domain.order import (
+    ActionType,
+    OrderOrigin,
+    OrderSide,
+    OrderState,
+    OrderStatus,
+    OrderType,
+    OrderVenue,
+    TimeInForce,
+)
+from dropcopyd.domain.report import Liquidity
+from dropcopyd.rest.command import REFERENCE_LENGTH_MAX, SYMBOL
+
+_UUID: Final = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+
+Uuid = Annotated[str, Field(pattern=f"^{_UUID}$", json_schema_extra={"format": "uuid"})]
+Amount = Annotated[
+    str, Field(pattern=r"^-?[0-9]+(\.[0-9]{1,18})?$", description="An exact decimal, never a JSON number.")
+]
+AmountAsked = Annotated[
+    str,
+    Field(
+        pattern=r"^[0-9]{1,20}(\.[0-9]{1,18})?$",
+        description="An exact decimal above zero, at most 20 digits before and 18 after the point; no exponent.",
+        examples=["1.5"],
+    ),
+]
+Time = Annotated[
+    str,
+    Field(
+        pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{9}Z$",
+        description="RFC 3339, UTC, nine decimals.",
+        json_schema_extra={"format": "date-time"},
+    ),
+]
+TimeAsked = Annotated[
+    str,
+    Field(
+        description="RFC 3339 with an offset and at most nine decimals, from 1970 until 2262.",
+        examples=["2027-01-04T14:30:00Z"],
+        json_schema_extra={"format": "date-time"},
+    ),
+]
+SymbolAsked = Annotated[str, Field(pattern=f"^{SYMBOL}$", description="Byte for byte, case-sensitive.")]
+Reference = Annotated[
+    str, Field(min_length=1, max_length=REFERENCE_LENGTH_MAX, description="Printable characters of any script.")
+]
+TimeInForceAsked = Literal["DAY", "GOOD_TILL_CANCEL", "IMMEDIATE_OR_CANCEL", "FILL_OR_KILL"]
+
+
+class Shape(BaseModel):
+    """A JSON object with exactly its documented members."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+# --- requests -----------------------------------------------------------------------------------------------------
+
+
+class MarketTerms(Shape):
+    """A market order."""
+
+    quantity: AmountAsked
+    time_in_force: TimeInForceAsked | None = "DAY"
+
+
+class LimitTerms(Shape):
+    """A limit order."""
+
+    price: AmountAsked
+    quantity: AmountAsked
+    time_in_force: TimeInForceAsked
+
+
+class MarketSpec(Shape):
+    """`{"Market": {...}}`"""
+
+    Market: MarketTerms
+
+
+class LimitSpec(Shape):
+    """`{"Limit": {...}}`"""
+
+    Limit: LimitTerms
+
+
+Spec = MarketSpec | LimitSpec
+
+
+class CreatePayload(Shape):
+    """A new order."""
+
+    symbol: SymbolAsked
+    asset_class: AssetClass | None = Field(None, description="Needed where a symbol names several instruments.")
+    spec: Spec
+    order_side: OrderSide
+    order_venue: OrderVenue | None = OrderVenue.SMART
+    valid_until: TimeAsked | None = Field(
+        None, description="The attempt to send begins before this, or never; without it within the dispatch deadline."
+    )
+
+
+class ReplacePayload(Shape):
+    """New terms for the order of an intent; quantity is the new total."""
+
+    ref_intent_id: Uuid
+    spec: Spec
+
+
+class CancelIntentPayload(Shape):
+    """Cancel the order of an intent."""
+
+    ref_intent_id: Uuid
+    ref_order_id: None = None
+
+
+class CancelOrderPayload(Shape):
+    """Cancel an order by its platform id, for one that came from outside."""
+
+    ref_order_id: Uuid
+    ref_intent_id: None = None
+
+
+class CreateCommand(Shape):
+    """A new intent."""
+
+    action_type: Literal["CREATE"]
+    payload: CreatePayload
+
+
+class ReplaceCommand(Shape):
+    """Appends to the intent's chain."""
+
+    action_type: Literal["REPLACE"]
+    payload: ReplacePayload
+
+
+class CancelCommand(Shape):
+    """Appends to the intent's chain."""
+
+    action_type: Literal["CANCEL"]
+    payload: CancelIntentPayload | CancelOrderPayload
+
+
+class SubmitIntent(Shape):
+    """One command. The references are taken from the CREATE and stay with the chain."""
+
+    command: Annotated[CreateCommand | ReplaceCommand | CancelCommand, Field(discriminator="action_type")]
+    client_reference_id: Reference | None = None
+    strategy_id: Reference | None = None
+
+
+# --- instruments --------------------------------------------------------------------------------------------------
+
+
+class Equity(Shape):
+    """A share."""
+
+    asset_class: Literal[AssetClass.EQUITY]
+    symbol: str
+    exchange: str | None
+
+
+class Future(Shape):
+    """A dated future."""
+
+    asset_class: Literal[AssetClass.FUTURE]
+    symbol: str
+    root: str
+    exchange: str
+    expiration: Time
+    tick_size: Amount
+    multiplier: Amount
+    currency: str
+
+
+class OptionInstrument(Shape):
+    """A listed option; the symbol is the OCC one."""
+
+    asset_class: Literal[AssetClass.OPTION]
+    symbol: str
+    underlying: str
+    expiration: Time
+    strike: Amount
+    option_type: OptionType
+    exercise_style: ExerciseStyle
+    multiplier: Amount
+    exchange: str | None
+    tick_size: Amount | None
+
+
+class Currency(Shape):
+    """A currency pair."""
+
+    asset_class: Literal[AssetClass.CURRENCY]
+    symbol: str
+    base: str
+    quote: str
+
+
+class Crypto(Shape):
+    """A spot pair."""
+
+    asset_class: Literal[AssetClass.CRYPTO]
+    symbol: str
+    base: str
+    quote: str
+    venue: str
+    price_increment: Amount
+    quantity_increment: Amount
+
+
+class FundingSchedule(Shape):
+    """How often a perpetual pays funding."""
+
+    interval_seconds: int
+
+
+class Perpetual(Shape):
+    """A perpetual swap; an unknown settlement is null, never linear."""
+
+    asset_class: Literal[AssetClass.PERPETUAL]
+    symbol: str
+    base: str
+    quote: str
+    venue: str
+    underlying: PerpetualUnderlying | None
+    settlement: Settlement | None
+    multiplier: Amount
+    funding: FundingSchedule
+    tick_size: Amount
+    quantity_increment: Amount
+
+
+class Prediction(Shape):
+    """One outcome of a prediction market; an unknown outcome is null, never yes."""
+
+    asset_class: Literal[AssetClass.PREDICTION]
+    symbol: str
+    market: str
+    outcome: PredictionOutcome | None
+    venue: str
+    payout: Amount
+    currency: str
+    tick_size: Amount
+    expiration: Time | None
+
+
+Instrument = Annotated[
+    Equity | Future | OptionInstrument | Currency | Crypto | Perpetual | Prediction,
+    Field(discriminator="asset_class"),
+]
+
+
+# --- answers ------------------------------------------------------------------------------------------------------
+
+
+class IntentAccepted(Shape):
+    """The command is durable."""
+
+    intent_id: Uuid
+
+
+class IntentAction(Shape):
+    """One durable command of an intent, a full snapshot of what was asked, and what became of it."""
+
+    account_id: Uuid
+    organization_id: Uuid
+    intent_id: Uuid
+    seq: int = Field(description="Ascending from 1, the CREATE.")
+    action_type: ActionType
+    symbol: str
+    order_side: OrderSide
+    order_type: OrderType
+    quantity: Amount
+    limit_price: Amount | None
+    stop_price: Amount | None
+    order_venue: OrderVenue
+    time_in_force: TimeInForce
+    client_reference_id: str | None
+    principal_type: PrincipalType
+    received_at: Time = Field(description="When the request arrived.")
+    created_at: Time = Field(description="When it was committed.")
+    order_id: Uuid
+    strategy_id: str | None
+    outcome: OutcomeKind
+    outcome_reason_code: str | None
+    outcome_reason: str | None
+    outcome_at: Time
+
+
+class Order(Shape):
+    """One order as after the broker's last report."""
+
+    order_id: Uuid
+    intent_id: Uuid
+    command_seq: int
+    external_order_id: str | None
+    account_id: Uuid
+    broker: BrokerKind
+    symbol: str
+    order_state: OrderState
+    order_status: OrderStatus
+    order_type: OrderType
+    order_side: OrderSide
+    limit_price: Amount | None
+    stop_price: Amount | None
+    average_price: Amount | None
+    order_venue: OrderVenue
+    quantity: Amount
+    filled_quantity: Amount
+    time_in_force: TimeInForce
+    received_at: Time
+    organization_id: Uuid
+    client_reference_id: str | None
+    broker_sent_at: Time | None
+    instrument: Instrument
+    in_doubt_since: Time | None
+    reason_code: str | None
+    reason: str | None
+    leaves_quantity: Amount
+    origin: OrderOrigin
+    strategy_id: str | None
+    raw_status: str | None
+    trail_amount: Amount | None
+    trail_percent: Amount | None
+    created_at: Time
+
+
+class Fee(Shape):
+    """One fee of an execution."""
+
+    kind: str
+    amount: Amount
+    currency: str
+
+
+class Trade(Shape):
+    """One execution. `order_id` is the broker's id, `client_order_id` the platform's."""
+
+    account_id: Uuid
+    order_id: str | None
+    client_order_id: Uuid
+    symbol: str
+    side: OrderSide
+    quantity: Amount
+    price: Amount
+    received_at: Time
+    organization_id: Uuid
+    exec_id: str | None
+    cumulative_quantity: Amount
+    order_quantity: Amount
+    leaves_quantity: Amount
+    broker_sent_at: Time | None
+    instrument: Instrument
+    intent_id: Uuid
+    origin: OrderOrigin
+    strategy_id: str | None
+    fees: list[Fee]
+    trade_date: str | None
+    venue: str | None
+    liquidity: Liquidity | None
+
+
+class Position(Shape):
+    """What the account holds of one instrument, flat ones included; null is unknown, never zero."""
+
+    account_id: Uuid
+    symbol: str
+    quantity: Amount = Field(description="Signed.")
+    average_cost: Amount
+    received_at: Time
+    organization_id: Uuid
+    broker: BrokerKind
+    broker_sent_at: Time | None
+    instrument: Instrument
+    realized_pnl: Amount | None
+    daily_pnl: Amount | None
+    value_bought: Amount | None
+    value_sold: Amount | None
+
+
+class IntentActionPage(Shape):
+    """Ascending seq."""
+
+    data: list[IntentAction]
+    next_cursor: str | None
+
+
+class OrderPage(Shape):
+    """Newest first."""
+
+    data: list[Order]
+    next_cursor: str | None
+
+
+class TradePage(Shape):
+    """Newest first."""
+
+    data: list[Trade]
+    next_cursor: str | None
+
+
+class PositionPage(Shape):
+    """By asset class and symbol."""
+
+    data: list[Position]
+    next_cursor: str | None
+
+
+class Health(Shape):
+    """Whether the process answers, or is ready."""
+
+    status: Literal["ok", "ready"]
+
+
+class Problem(BaseModel):
+    """RFC 9457 problem details. `code` is stable; further members are facts of the code (see docs/errors.md)."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+    type: str = Field(description="urn:dropcopy:error: and the code")
+    title: str
+    status: int
+    detail: str
+    code: str
+    pointer: str | None = Field(None, description="JSON pointer of the body's member at fault.")
+    parameter: str | None = Field(None, description="The path or query parameter at fault.")

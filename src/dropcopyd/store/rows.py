@@ -1,0 +1,327 @@
+"""Records to rows of the projections and back. One list of columns per table; amounts as decimal strings."""
+
+import json
+import sqlite3
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, Final
+
+from dropcopyd.domain import money
+from dropcopyd.domain.account import Account, AccountConnection, AccountStatus, BrokerKind, PrincipalType, Scope
+from dropcopyd.domain.command import Command, OutcomeKind, Stamps
+from dropcopyd.domain.event import Trade
+from dropcopyd.domain.instrument import AssetClass, Instrument, InstrumentKey
+from dropcopyd.domain.order import (
+    ActionType,
+    Order,
+    OrderOrigin,
+    OrderSide,
+    OrderTerms,
+    OrderType,
+    OrderVenue,
+    PendingRequest,
+    TimeInForce,
+)
+from dropcopyd.domain.position import Position
+from dropcopyd.domain.report import Fee, Liquidity
+from dropcopyd.ports import KeyRecord
+
+Row = sqlite3.Row
+Instruments = Callable[[InstrumentKey], Instrument]
+Values = dict[str, Any]
+
+
+def upsert_sql(table: str, columns: Values, key: tuple[str, ...]) -> str:
+    """INSERT of those named columns that updates the row with the same key in place (its number stays)."""
+    names = ", ".join(columns)
+    places = ", ".join(f":{name}" for name in columns)
+    changed = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in key)
+    return (
+        f"INSERT INTO {table} ({names}) VALUES ({places})"  # noqa: S608  names are this module's own
+        f" ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changed}"
+    )
+
+
+def insert_sql(table: str, columns: Values) -> str:
+    """INSERT of those named columns."""
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join(f':{name}' for name in columns)})"  # noqa: S608
+
+
+def order_values(account: int, order: Order) -> Values:
+    """The row of an order."""
+    return {
+        "account": account,
+        "order_id": order.order_id,
+        "intent_id": order.intent_id,
+        **_instrument_values(order.instrument),
+        "order_side": order.order_side.value,
+        "order_venue": order.order_venue.value,
+        **_terms_values(order.terms),
+        "last_seq": order.last_seq,
+        "command_seq": order.command_seq,
+        "created_at_ns": order.created_at_ns,
+        "received_at_ns": order.received_at_ns,
+        "origin": order.origin.value,
+        "client_reference_id": order.client_reference_id,
+        "strategy_id": order.strategy_id,
+        "external_order_id": order.external_order_id,
+        "filled_quantity": money.render(order.filled_quantity),
+        "filled_value": money.render(order.filled_value),
+        "order_status": order.status.value,
+        "is_accepted": int(order.is_accepted),
+        "is_rejected": int(order.is_rejected),
+        "is_closed": int(order.is_closed),
+        "is_stopped": int(order.is_stopped),
+        "pending": json.dumps([[request.seq, request.action_type.value] for request in order.pending]),
+        "in_doubt_since_ns": order.in_doubt_since_ns,
+        "reason_code": order.reason_code,
+        "reason": order.reason,
+        "raw_status": order.raw_status,
+        "broker_sent_at_ns": order.broker_sent_at_ns,
+        "is_working": int(order.is_working),
+    }
+
+
+def order_of(row: Row, account: Account, instruments: Instruments) -> Order:
+    """The order of a row."""
+    return Order(
+        order_id=row["order_id"],
+        intent_id=row["intent_id"],
+        account_id=account.account_id,
+        organization_id=account.organization_id,
+        broker=account.broker,
+        instrument=_instrument_of(row, instruments),
+        order_side=OrderSide(row["order_side"]),
+        order_venue=OrderVenue(row["order_venue"]),
+        terms=_terms_of(row),
+        last_seq=row["last_seq"],
+        command_seq=row["command_seq"],
+        created_at_ns=row["created_at_ns"],
+        received_at_ns=row["received_at_ns"],
+        origin=OrderOrigin(row["origin"]),
+        client_reference_id=row["client_reference_id"],
+        strategy_id=row["strategy_id"],
+        external_order_id=row["external_order_id"],
+        filled_quantity=Decimal(row["filled_quantity"]),
+        filled_value=Decimal(row["filled_value"]),
+        is_accepted=bool(row["is_accepted"]),
+        is_rejected=bool(row["is_rejected"]),
+        is_closed=bool(row["is_closed"]),
+        is_stopped=bool(row["is_stopped"]),
+        pending=tuple(PendingRequest(seq, ActionType(action)) for seq, action in json.loads(row["pending"])),
+        in_doubt_since_ns=row["in_doubt_since_ns"],
+        reason_code=row["reason_code"],
+        reason=row["reason"],
+        raw_status=row["raw_status"],
+        broker_sent_at_ns=row["broker_sent_at_ns"],
+    )
+
+
+def command_values(account: int, command: Command) -> Values:
+    """The row of a command."""
+    stamps = command.stamps
+    return {
+        "account": account,
+        "intent_id": command.intent_id,
+        "seq": command.seq,
+        "order_id": command.order_id,
+        "broker_command_id": command.broker_command_id,
+        "action_type": command.action_type.value,
+        **_instrument_values(command.instrument),
+        "order_side": command.order_side.value,
+        "order_venue": command.order_venue.value,
+        **_terms_values(command.terms),
+        "principal_type": command.principal_type.value,
+        "client_reference_id": command.client_reference_id,
+        "strategy_id": command.strategy_id,
+        "deadline_ns": command.deadline_ns,
+        "outcome": command.outcome.value,
+        "outcome_at_ns": command.outcome_at_ns,
+        "reason_code": command.reason_code,
+        "reason": command.reason,
+        "received_ns": stamps.received_ns,
+        "committed_ns": stamps.committed_ns,
+        "attempt_begun_ns": stamps.attempt_begun_ns,
+        "acknowledged_ns": stamps.acknowledged_ns,
+        "first_fill_ns": stamps.first_fill_ns,
+        "last_fill_ns": stamps.last_fill_ns,
+    }
+
+
+def command_of(row: Row, account: Account, instruments: Instruments) -> Command:
+    """The command of a row."""
+    return Command(
+        intent_id=row["intent_id"],
+        seq=row["seq"],
+        order_id=row["order_id"],
+        organization_id=account.organization_id,
+        account_id=account.account_id,
+        broker_command_id=row["broker_command_id"],
+        action_type=ActionType(row["action_type"]),
+        instrument=_instrument_of(row, instruments),
+        order_side=OrderSide(row["order_side"]),
+        order_venue=OrderVenue(row["order_venue"]),
+        terms=_terms_of(row),
+        principal_type=PrincipalType(row["principal_type"]),
+        stamps=Stamps(
+            received_ns=row["received_ns"],
+            committed_ns=row["committed_ns"],
+            attempt_begun_ns=row["attempt_begun_ns"],
+            acknowledged_ns=row["acknowledged_ns"],
+            first_fill_ns=row["first_fill_ns"],
+            last_fill_ns=row["last_fill_ns"],
+        ),
+        deadline_ns=row["deadline_ns"],
+        client_reference_id=row["client_reference_id"],
+        strategy_id=row["strategy_id"],
+        outcome=OutcomeKind(row["outcome"]),
+        outcome_at_ns=row["outcome_at_ns"],
+        reason_code=row["reason_code"],
+        reason=row["reason"],
+    )
+
+
+def trade_values(account: int, trade: Trade) -> Values:
+    """The row of an execution."""
+    return {
+        "account": account,
+        "order_id": trade.order_id,
+        "intent_id": trade.intent_id,
+        "external_order_id": trade.external_order_id,
+        **_instrument_values(trade.instrument),
+        "order_side": trade.order_side.value,
+        "quantity": money.render(trade.quantity),
+        "price": money.render(trade.price),
+        "received_at_ns": trade.received_at_ns,
+        "execution_key": trade.execution_key,
+        "exec_id": trade.exec_id,
+        "cumulative_quantity": money.render(trade.cumulative_quantity),
+        "order_quantity": money.render(trade.order_quantity),
+        "leaves_quantity": money.render(trade.leaves_quantity),
+        "broker_sent_at_ns": trade.broker_sent_at_ns,
+        "origin": trade.origin.value,
+        "strategy_id": trade.strategy_id,
+        "fees": json.dumps([[fee.kind, money.render(fee.amount), fee.currency] for fee in trade.fees]),
+        "trade_date": trade.trade_date,
+        "venue": trade.venue,
+        "liquidity": trade.liquidity,
+    }
+
+
+def trade_of(row: Row, account: Account, instruments: Instruments) -> Trade:
+    """The execution of a row."""
+    return Trade(
+        account_id=account.account_id,
+        organization_id=account.organization_id,
+        order_id=row["order_id"],
+        intent_id=row["intent_id"],
+        external_order_id=row["external_order_id"],
+        instrument=_instrument_of(row, instruments),
+        order_side=OrderSide(row["order_side"]),
+        quantity=Decimal(row["quantity"]),
+        price=Decimal(row["price"]),
+        received_at_ns=row["received_at_ns"],
+        execution_key=row["execution_key"],
+        exec_id=row["exec_id"],
+        cumulative_quantity=Decimal(row["cumulative_quantity"]),
+        order_quantity=Decimal(row["order_quantity"]),
+        leaves_quantity=Decimal(row["leaves_quantity"]),
+        broker_sent_at_ns=row["broker_sent_at_ns"],
+        origin=OrderOrigin(row["origin"]),
+        strategy_id=row["strategy_id"],
+        fees=tuple(Fee(kind, Decimal(amount), currency) for kind, amount, currency in json.loads(row["fees"])),
+        trade_date=row["trade_date"],
+        venue=row["venue"],
+        liquidity=None if row["liquidity"] is None else Liquidity(row["liquidity"]),
+    )
+
+
+def position_values(account: int, position: Position) -> Values:
+    """The row of a position."""
+    return {
+        "account": account,
+        **_instrument_values(position.instrument),
+        "quantity": money.render(position.quantity),
+        "cost": money.render(position.cost),
+        "realized_pnl": money.render(position.realized_pnl),
+        "received_at_ns": position.received_at_ns,
+        "broker_sent_at_ns": position.broker_sent_at_ns,
+    }
+
+
+def position_of(row: Row, account: Account, instruments: Instruments) -> Position:
+    """The position of a row."""
+    return Position(
+        account_id=account.account_id,
+        organization_id=account.organization_id,
+        broker=account.broker,
+        instrument=_instrument_of(row, instruments),
+        quantity=Decimal(row["quantity"]),
+        cost=Decimal(row["cost"]),
+        realized_pnl=Decimal(row["realized_pnl"]),
+        received_at_ns=row["received_at_ns"],
+        broker_sent_at_ns=row["broker_sent_at_ns"],
+    )
+
+
+def account_of(row: Row) -> Account:
+    """The account of a row."""
+    return Account(
+        number=row["number"],
+        account_id=row["account_id"],
+        organization_id=row["organization_id"],
+        name=row["name"],
+        broker=BrokerKind(row["broker"]),
+    )
+
+
+def status_of(row: Row) -> AccountStatus:
+    """The connection of an account's row."""
+    return AccountStatus(
+        connection=AccountConnection(row["connection"]),
+        since_ns=row["connection_since_ns"],
+        reason_code=row["reason_code"],
+        reason=row["reason"],
+    )
+
+
+def key_of(row: Row) -> KeyRecord:
+    """The API key of a row."""
+    return KeyRecord(
+        key_id=row["key_id"],
+        organization_id=row["organization_id"],
+        digest=row["digest"],
+        scopes=frozenset(Scope(scope) for scope in row["scopes"].split()),
+        is_disabled=row["disabled_at_ns"] is not None,
+        name=row["name"],
+    )
+
+
+_TERMS_DECIMALS: Final = ("limit_price", "stop_price", "trail_amount", "trail_percent")
+
+
+def _terms_values(terms: OrderTerms) -> Values:
+    amounts = {name: getattr(terms, name) for name in _TERMS_DECIMALS}
+    return {
+        "order_type": terms.order_type.value,
+        "quantity": money.render(terms.quantity),
+        "time_in_force": terms.time_in_force.value,
+        **{name: None if amount is None else money.render(amount) for name, amount in amounts.items()},
+    }
+
+
+def _terms_of(row: Row) -> OrderTerms:
+    return OrderTerms(
+        order_type=OrderType(row["order_type"]),
+        quantity=Decimal(row["quantity"]),
+        time_in_force=TimeInForce(row["time_in_force"]),
+        **{name: None if row[name] is None else Decimal(row[name]) for name in _TERMS_DECIMALS},
+    )
+
+
+def _instrument_values(instrument: Instrument) -> Values:
+    return {"asset_class": instrument.asset_class.value, "symbol": instrument.symbol}
+
+
+def _instrument_of(row: Row, instruments: Instruments) -> Instrument:
+    return instruments((AssetClass(row["asset_class"]), row["symbol"]))

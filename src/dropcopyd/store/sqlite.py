@@ -1,0 +1,424 @@
+"""The SQLite store: opens the folder, commits through the writer thread, reads through connections of its own."""
+
+import asyncio
+import json
+import sqlite3
+import threading
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import IO, Any, Final, TypeVar
+
+from dropcopyd.domain import catalogue
+from dropcopyd.domain.account import Account
+from dropcopyd.domain.command import Command, IdempotencyRecord
+from dropcopyd.domain.event import Batch, EventType, Trade
+from dropcopyd.domain.instrument import Instrument, InstrumentKey
+from dropcopyd.domain.limits import Limits
+from dropcopyd.domain.order import Order
+from dropcopyd.domain.position import Position
+from dropcopyd.domain.state import AccountState, Chain
+from dropcopyd.errors import Code, StoreError
+from dropcopyd.ports import (
+    AttachedState,
+    Clock,
+    Committed,
+    Encoder,
+    Failpoints,
+    Head,
+    Ids,
+    KeyRecord,
+    OnCommitted,
+    Page,
+)
+from dropcopyd.store import migrate, rows
+from dropcopyd.store.writer import Entry, Readmission, Writer
+
+_READERS: Final = 2
+_Result = TypeVar("_Result")
+_Query = Callable[[sqlite3.Connection], _Result]
+
+
+class SqliteStore:
+    """The `Store` port on one folder. Open it with `open_store`; one daemon holds a folder at a time."""
+
+    def __init__(
+        self, path: Path, lock: IO[str], epoch: str, writer: Writer, accounts: Sequence[Account], limits: Limits
+    ) -> None:
+        self.epoch = epoch
+        self._path = path
+        self._lock = lock
+        self._writer = writer
+        self._encoder = writer.encoder
+        self._accounts = {account.account_id: account for account in accounts}
+        self._instruments: dict[InstrumentKey, Instrument] = {}
+        self._limits = limits
+        self._queued = 0
+        self._is_closed = False
+        self._has_room = asyncio.Event()
+        self._has_room.set()
+        self._local = threading.local()
+        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="dropcopy-reader")
+        self._connections: list[sqlite3.Connection] = []
+        writer.on_done = self._left_queue
+
+    # --- writing --------------------------------------------------------------------------------------------------
+
+    @property
+    def is_full(self) -> bool:
+        return self._queued >= self._limits.writer_queue_batches
+
+    async def room(self) -> None:
+        await self._has_room.wait()
+
+    def commit(self, batch: Batch) -> Awaitable[None]:
+        if self._is_closed:
+            raise StoreError(Code.STORE_FAILED, "the journal is closed")
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        encoded = tuple(self._encoder.encode(event) for event in batch.events)
+        self._put(Entry(self._accounts[batch.account_id], batch, encoded, done))
+        return done
+
+    async def readmit(self, account_id: str) -> None:
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._put(Readmission(self._accounts[account_id], done))
+        await done
+
+    def _put(self, entry: Entry | Readmission) -> None:
+        self._queued += 1
+        if self.is_full:
+            self._has_room.clear()
+        self._writer.put(entry)
+
+    def _left_queue(self, count: int) -> None:
+        self._queued -= count
+        if not self.is_full:
+            self._has_room.set()
+
+    async def close(self) -> None:
+        """Commit what is queued and let the folder go."""
+        self._is_closed = True
+        await asyncio.to_thread(self._writer.stop)
+        self._readers.shutdown()
+        for connection in self._connections:
+            connection.close()
+        self._lock.close()
+
+    # --- reading --------------------------------------------------------------------------------------------------
+
+    async def read_state(self, account_id: str, changed_after_ns: int) -> AttachedState:
+        def query(connection: sqlite3.Connection) -> AttachedState:
+            row = _account_row(connection, account_id)
+            return self._attached(connection, row, changed_after_ns)
+
+        return await self._read(query)
+
+    async def read_states(self, organization_id: str, changed_after_ns: int) -> tuple[AttachedState, ...]:
+        def query(connection: sqlite3.Connection) -> tuple[AttachedState, ...]:
+            found = connection.execute(
+                "SELECT * FROM accounts WHERE organization_id = ? ORDER BY number", (organization_id,)
+            ).fetchall()
+            return tuple(self._attached(connection, row, changed_after_ns) for row in found)
+
+        return await self._read(query)
+
+    def _attached(self, connection: sqlite3.Connection, row: sqlite3.Row, changed_after_ns: int) -> AttachedState:
+        account = self._known(row)
+        orders = connection.execute(
+            "SELECT * FROM orders WHERE account = ?1 AND is_working = 1"
+            " UNION ALL SELECT * FROM orders WHERE account = ?1 AND is_working = 0 AND received_at_ns > ?2"
+            " ORDER BY number",
+            (account.number, changed_after_ns),
+        ).fetchall()
+        positions = connection.execute(
+            "SELECT * FROM positions WHERE account = ? AND (quantity <> '0' OR received_at_ns > ?)",
+            (account.number, changed_after_ns),
+        ).fetchall()
+        instruments = self._instruments_by(connection)
+        return AttachedState(
+            account=account,
+            head=Head(row["head"], _chain_of(row["hash"]), row["oldest"]),
+            status=rows.status_of(row),
+            orders=tuple(rows.order_of(order, account, instruments) for order in orders),
+            positions=tuple(rows.position_of(position, account, instruments) for position in positions),
+        )
+
+    async def read_events(self, account_id: str, after: int, to: int, kinds: frozenset[EventType], limit: int) -> Page:
+        account = self._accounts[account_id]
+        marks = ", ".join("?" * len(kinds))
+
+        def query(connection: sqlite3.Connection) -> Page:
+            found = connection.execute(
+                "SELECT sequence, kind, asset_class, symbol, payload, hash FROM journal WHERE account = ?"  # noqa: S608
+                f" AND sequence > ? AND sequence <= ? AND kind IN ({marks}) ORDER BY sequence LIMIT ?",
+                (account.number, after, to, *sorted(kinds), limit),
+            ).fetchall()
+            events = tuple(
+                Committed(
+                    account_id=account_id,
+                    organization_id=account.organization_id,
+                    sequence=row["sequence"],
+                    kind=EventType(row["kind"]),
+                    symbol=row["symbol"],
+                    asset_class=row["asset_class"],
+                    payload=row["payload"],
+                    chain=_chain_of(row["hash"]),
+                )
+                for row in found
+            )
+            if len(events) == limit:
+                return Page(events, events[-1].sequence, events[-1].chain)
+            return Page(events, to, _read_chain(connection, account.number, to) or 0)
+
+        return await self._read(query)
+
+    async def chain_at(self, account_id: str, sequence: int) -> int | None:
+        number = self._accounts[account_id].number
+        return await self._read(lambda connection: _read_chain(connection, number, sequence))
+
+    async def load_account(self, account_id: str, changed_after_ns: int) -> AccountState:
+        def query(connection: sqlite3.Connection) -> AccountState:
+            row = _account_row(connection, account_id)
+            account = self._known(row)
+            state = AccountState(
+                account=account, status=rows.status_of(row), last_ns=row["last_ns"], report_cursor=row["report_cursor"]
+            )
+            found = connection.execute(
+                "SELECT * FROM orders WHERE account = ?1 AND (is_working = 1 OR received_at_ns > ?2 OR order_id IN"
+                " (SELECT order_id FROM commands WHERE account = ?1 AND outcome IN ('PENDING', 'IN_DOUBT')))"
+                " ORDER BY number",
+                (account.number, changed_after_ns),
+            ).fetchall()
+            state.adopt([self._chain(connection, account, order) for order in found])
+            instruments = self._instruments_by(connection)
+            for position in connection.execute("SELECT * FROM positions WHERE account = ?", (account.number,)):
+                record = rows.position_of(position, account, instruments)
+                state.positions[record.instrument.asset_class, record.instrument.symbol] = record
+            return state
+
+        return await self._read(query)
+
+    async def load_chain(
+        self,
+        account_id: str,
+        *,
+        intent_id: str | None = None,
+        order_id: str | None = None,
+        broker_command_id: str | None = None,
+    ) -> Chain | None:
+        account = self._accounts[account_id]
+
+        def query(connection: sqlite3.Connection) -> Chain | None:
+            row = connection.execute(
+                "SELECT * FROM orders WHERE account = ?1 AND (intent_id = ?2 OR order_id = ?3 OR order_id ="
+                " (SELECT order_id FROM commands WHERE broker_command_id = ?4 AND account = ?1))",
+                (account.number, intent_id, order_id, broker_command_id),
+            ).fetchone()
+            return None if row is None else self._chain(connection, account, row)
+
+        return await self._read(query)
+
+    def _chain(self, connection: sqlite3.Connection, account: Account, row: sqlite3.Row) -> Chain:
+        instruments = self._instruments_by(connection)
+        chain = Chain(rows.order_of(row, account, instruments))
+        for command_row in connection.execute(
+            "SELECT * FROM commands WHERE account = ? AND intent_id = ? ORDER BY seq",
+            (account.number, row["intent_id"]),
+        ):
+            chain.commands[command_row["seq"]] = rows.command_of(command_row, account, instruments)
+        for trade_row in connection.execute(
+            "SELECT * FROM trades WHERE account = ? AND order_id = ?", (account.number, row["order_id"])
+        ):
+            trade = rows.trade_of(trade_row, account, instruments)
+            chain.executions[trade.execution_key] = (trade.quantity, trade.price)
+        return chain
+
+    async def find_idempotency(self, account_id: str, key: str) -> IdempotencyRecord | None:
+        number = self._accounts[account_id].number
+
+        def query(connection: sqlite3.Connection) -> IdempotencyRecord | None:
+            row = connection.execute(
+                "SELECT key, request, intent_id, seq FROM idempotency WHERE account = ? AND key = ?", (number, key)
+            ).fetchone()
+            return None if row is None else IdempotencyRecord(*row)
+
+        return await self._read(query)
+
+    async def accounts(self) -> tuple[Account, ...]:
+        def query(connection: sqlite3.Connection) -> tuple[Account, ...]:
+            return tuple(rows.account_of(row) for row in connection.execute("SELECT * FROM accounts ORDER BY number"))
+
+        found = await self._read(query)
+        self._accounts.update({account.account_id: account for account in found})
+        return found
+
+    async def find_account(self, account_id: str) -> Account | None:
+        if account_id not in self._accounts:
+            await self.accounts()
+        return self._accounts.get(account_id)
+
+    async def find_key(self, key_id: str) -> KeyRecord | None:
+        def query(connection: sqlite3.Connection) -> KeyRecord | None:
+            row = connection.execute("SELECT * FROM api_keys WHERE key_id = ?", (key_id,)).fetchone()
+            return None if row is None else rows.key_of(row)
+
+        return await self._read(query)
+
+    async def instruments(self) -> tuple[Instrument, ...]:
+        def query(connection: sqlite3.Connection) -> tuple[Instrument, ...]:
+            found = connection.execute("SELECT definition FROM instruments ORDER BY asset_class, symbol")
+            return tuple(catalogue.instrument_of(json.loads(definition)) for (definition,) in found)
+
+        return await self._read(query)
+
+    async def read_command(self, account_id: str, intent_id: str) -> Command | None:
+        found = await self._commands(account_id, intent_id, "AND seq > ? ORDER BY seq DESC", 0, 1)
+        return found[0] if found else None
+
+    async def read_commands(self, account_id: str, intent_id: str, after_seq: int, limit: int) -> list[Command]:
+        return await self._commands(account_id, intent_id, "AND seq > ? ORDER BY seq", after_seq, limit)
+
+    async def _commands(self, account_id: str, intent_id: str, rest: str, after_seq: int, limit: int) -> list[Command]:
+        account = self._accounts[account_id]
+
+        def query(connection: sqlite3.Connection) -> list[Command]:
+            found = connection.execute(
+                f"SELECT * FROM commands WHERE account = ? AND intent_id = ? {rest} LIMIT ?",  # noqa: S608  ours
+                (account.number, intent_id, after_seq, limit),
+            ).fetchall()
+            return [rows.command_of(row, account, self._instruments_by(connection)) for row in found]
+
+        return await self._read(query)
+
+    async def read_orders(self, account_id: str, before: str, limit: int) -> tuple[list[Order], str]:
+        return await self._newest(account_id, "orders", rows.order_of, before, limit)
+
+    async def read_trades(self, account_id: str, before: str, limit: int) -> tuple[list[Trade], str]:
+        return await self._newest(account_id, "trades", rows.trade_of, before, limit)
+
+    async def _newest(
+        self, account_id: str, table: str, record_of: Callable[..., _Result], before: str, limit: int
+    ) -> tuple[list[_Result], str]:
+        account = self._accounts[account_id]
+
+        def query(connection: sqlite3.Connection) -> tuple[list[_Result], str]:
+            found = connection.execute(
+                f"SELECT * FROM {table} WHERE account = ? AND number < ? ORDER BY number DESC LIMIT ?",  # noqa: S608
+                (account.number, int(before or 2**62), limit + 1),
+            ).fetchall()
+            instruments = self._instruments_by(connection)
+            mark = str(found[limit - 1]["number"]) if len(found) > limit else ""
+            return [record_of(row, account, instruments) for row in found[:limit]], mark
+
+        return await self._read(query)
+
+    async def read_positions(self, account_id: str, before: str, limit: int) -> tuple[list[Position], str]:
+        account = self._accounts[account_id]
+        asset_class, _, symbol = before.partition("|")
+
+        def query(connection: sqlite3.Connection) -> tuple[list[Position], str]:
+            found = connection.execute(
+                "SELECT * FROM positions WHERE account = ? AND (asset_class, symbol) > (?, ?)"
+                " ORDER BY asset_class, symbol LIMIT ?",
+                (account.number, asset_class, symbol, limit + 1),
+            ).fetchall()
+            last = found[limit - 1] if len(found) > limit else None
+            mark = "" if last is None else f"{last['asset_class']}|{last['symbol']}"
+            instruments = self._instruments_by(connection)
+            return [rows.position_of(row, account, instruments) for row in found[:limit]], mark
+
+        return await self._read(query)
+
+    def _known(self, row: sqlite3.Row) -> Account:
+        """The account of a row, from now on known for commits and reads; another process may have added it."""
+        account = rows.account_of(row)
+        return self._accounts.setdefault(account.account_id, account)
+
+    async def _read(self, query: _Query[_Result]) -> _Result:
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._run_query, query)
+
+    def _run_query(self, query: _Query[_Result]) -> _Result:
+        """One read transaction on this thread's connection: everything the query sees is of one instant."""
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = migrate.connect(self._path, is_reader=True)
+            connection.row_factory = sqlite3.Row
+            self._local.connection = connection
+            self._connections.append(connection)
+        try:
+            connection.execute("BEGIN")
+            try:
+                return query(connection)
+            finally:
+                connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise StoreError(Code.STORE_FAILED, "the journal could not be read") from error
+
+    def _instruments_by(self, connection: sqlite3.Connection) -> rows.Instruments:
+        """Instruments by key; one that another process imported meanwhile is read now. Terms never change."""
+
+        def find(key: InstrumentKey) -> Instrument:
+            known = self._instruments.get(key)
+            if known is None:
+                (definition,) = connection.execute(
+                    "SELECT definition FROM instruments WHERE asset_class = ? AND symbol = ?", (key[0].value, key[1])
+                ).fetchone()
+                known = self._instruments[key] = catalogue.instrument_of(json.loads(definition))
+            return known
+
+        return find
+
+
+def open_store(
+    folder: Path,
+    *,
+    encoder: Encoder,
+    clock: Clock,
+    ids: Ids,
+    limits: Limits,
+    failpoints: Failpoints,
+    on_committed: OnCommitted,
+) -> SqliteStore:
+    """Open (or create) the journal in a folder, held until `close`; call it in the event loop that will use it.
+
+    Raises DropcopyError(FOLDER_IN_USE) when another daemon holds the folder, StoreError for an unusable file.
+    """
+    lock = migrate.hold_folder(folder)
+    connection: sqlite3.Connection | None = None
+    try:
+        path = folder / migrate.DATABASE_NAME
+        connection = migrate.connect(path)
+        migrate.migrate(connection, clock.now_ns())
+        epoch = migrate.settle_epoch(connection, path, ids.uuid())
+        loop = asyncio.get_running_loop()
+        writer = Writer(connection, encoder, loop, on_committed, failpoints)
+        connection.row_factory = sqlite3.Row
+        found = connection.execute("SELECT * FROM accounts").fetchall()
+        connection.row_factory = None
+        store = SqliteStore(path, lock, epoch, writer, [rows.account_of(row) for row in found], limits)
+    except BaseException as error:
+        if connection is not None:
+            connection.close()
+        lock.close()
+        if isinstance(error, sqlite3.Error):
+            raise StoreError(Code.STORE_FAILED, f"the journal in {folder} cannot be opened: {error}") from error
+        raise
+    writer.start()
+    return store
+
+
+def _account_row(connection: sqlite3.Connection, account_id: str) -> Any:
+    return connection.execute("SELECT * FROM accounts WHERE account_id = ?", (account_id,)).fetchone()
+
+
+def _chain_of(digest: bytes) -> int:
+    return int.from_bytes(digest[:8], "big")
+
+
+def _read_chain(connection: sqlite3.Connection, number: int, sequence: int) -> int | None:
+    if sequence == 0:
+        return 0
+    row = connection.execute(
+        "SELECT hash FROM journal WHERE account = ? AND sequence = ?", (number, sequence)
+    ).fetchone()
+    return None if row is None else _chain_of(row["hash"])

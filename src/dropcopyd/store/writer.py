@@ -1,0 +1,254 @@
+"""The one writer: a thread that takes batches in order and commits them in groups, each group one flush to disk."""
+
+import asyncio
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+
+from dropcopyd.domain.account import Account
+from dropcopyd.domain.event import AccountMoved, Batch, Event, EventType
+from dropcopyd.errors import Code, StoreError
+from dropcopyd.ports import Committed, Encoder, Failpoints, OnCommitted
+from dropcopyd.store import rows
+
+_log = structlog.get_logger()
+_GROUP_BATCHES_MAX: Final = 512
+
+
+@dataclass(slots=True)
+class Entry:
+    """One batch on its way: its events already encoded, so that the thread only stamps and writes."""
+
+    account: Account
+    batch: Batch
+    encoded: tuple[bytes, ...]
+    done: asyncio.Future[None]
+
+
+@dataclass(frozen=True, slots=True)
+class Readmission:
+    """A mark in the queue: batches of this account behind it are good again."""
+
+    account: Account
+    done: asyncio.Future[None]
+
+
+@dataclass(slots=True)
+class _Head:
+    """Where an account's journal ends, as this thread has it in memory."""
+
+    sequence: int
+    hash: bytes
+    kinds: dict[EventType, int]
+
+
+@dataclass(slots=True)
+class _Group:
+    """What one transaction achieved."""
+
+    committed: list[Committed] = field(default_factory=list)
+    done: list[tuple[asyncio.Future[None], StoreError | None]] = field(default_factory=list)
+
+
+class Writer:
+    """Group commit. Entries are handed in by the event loop; results come back to it, in commit order."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        encoder: Encoder,
+        loop: asyncio.AbstractEventLoop,
+        on_committed: OnCommitted,
+        failpoints: Failpoints,
+    ) -> None:
+        self._connection = connection
+        self.encoder = encoder
+        self._loop = loop
+        self._on_committed = on_committed
+        self._failpoints = failpoints
+        self._queue: queue.SimpleQueue[Entry | Readmission | None] = queue.SimpleQueue()
+        self._heads: dict[int, _Head] = {}
+        self._failed: set[int] = set()
+        self._thread = threading.Thread(target=self._run, name="dropcopy-writer", daemon=True)
+        self.on_done: Callable[[int], None] = lambda _count: None
+        """Called in the loop with the number of entries that left the queue."""
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def put(self, entry: Entry | Readmission) -> None:
+        """Queue an entry; order of calls is order of commit."""
+        self._queue.put(entry)
+
+    def stop(self) -> None:
+        """Commit what is queued, then end and let the file go; blocks until then."""
+        self._queue.put(None)
+        self._thread.join()
+        self._connection.close()
+
+    def _run(self) -> None:
+        while True:
+            entry = self._queue.get()
+            group: list[Entry] = []
+            while entry is not None:
+                if isinstance(entry, Readmission):
+                    self._write_all(group)
+                    group = []
+                    self._readmit(entry)
+                else:
+                    group.append(entry)
+                if len(group) >= _GROUP_BATCHES_MAX or self._queue.empty():
+                    break
+                entry = self._queue.get()
+            self._write_all(group)
+            if entry is None:
+                return
+
+    def _readmit(self, entry: Readmission) -> None:
+        self._failed.discard(entry.account.number)
+        self._report(_Group(done=[(entry.done, None)]))
+
+    def _write_all(self, entries: Sequence[Entry]) -> None:
+        """One transaction for all; if it fails, one for each, so that a bad batch fails alone."""
+        if not entries:
+            return
+        group = self._write(entries)
+        if isinstance(group, _Group):
+            self._report(group)
+            return
+        for entry in entries:
+            alone = self._write([entry])
+            self._report(alone if isinstance(alone, _Group) else self._refusal(entry, alone))
+
+    def _refusal(self, entry: Entry, cause: Exception) -> _Group:
+        self._failed.add(entry.account.number)
+        account_id = entry.account.account_id
+        _log.error("store.commit_failed", account_id=account_id, cause=f"{type(cause).__name__}: {cause}")
+        error = StoreError(Code.STORE_FAILED, "the journal could not be written")
+        error.__cause__ = cause
+        return _Group(done=[(entry.done, error)])
+
+    def _write(self, entries: Sequence[Entry]) -> _Group | Exception:
+        """Commit the entries together, or why that failed; nothing was kept then."""
+        group = _Group()
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            for entry in entries:
+                if entry.account.number in self._failed:
+                    error = StoreError(Code.STORE_FAILED, "an earlier batch of this account failed")
+                    group.done.append((entry.done, error))
+                    continue
+                self._write_entry(entry, group)
+                group.done.append((entry.done, None))
+            self._failpoints.reached("store.commit.before")
+            self._connection.execute("COMMIT")
+        except Exception as error:  # noqa: BLE001  whatever failed, the batch is refused and the account halted
+            self._heads.clear()
+            if self._connection.in_transaction:
+                with suppress(sqlite3.Error):  # if even this fails, every further batch does, and is refused
+                    self._connection.execute("ROLLBACK")
+            return error
+        self._failpoints.reached("store.commit.after")
+        return group
+
+    def _write_entry(self, entry: Entry, group: _Group) -> None:
+        account, batch = entry.account, entry.batch
+        head = self._heads.get(account.number) or self._load_head(account.number)
+        moved: set[EventType] = set()
+        for event, encoded in zip(batch.events, entry.encoded, strict=True):
+            group.committed.append(self._append(account, head, batch.at_ns, event, encoded))
+            moved.add(event.kind)
+        self._connection.executemany(
+            "INSERT INTO kind_heads VALUES (?, ?, ?) ON CONFLICT (account, kind) DO UPDATE SET head = excluded.head",
+            [(account.number, kind.value, head.kinds[kind]) for kind in moved],
+        )
+        self._connection.execute(
+            "UPDATE accounts SET head = ?, hash = ?, last_ns = max(last_ns, ?),"
+            " report_cursor = coalesce(?, report_cursor) WHERE number = ?",
+            (head.sequence, head.hash, batch.at_ns, batch.report_cursor, account.number),
+        )
+        self._project(account.number, batch)
+
+    def _append(self, account: Account, head: _Head, at_ns: int, event: Event, encoded: bytes) -> Committed:
+        sequence, kind_sequence = head.sequence + 1, head.kinds.get(event.kind, 0) + 1
+        payload, digest = self.encoder.stamp(encoded, account.account_id, sequence, kind_sequence, head.hash)
+        head.sequence, head.hash, head.kinds[event.kind] = sequence, digest, kind_sequence
+        record = event.record
+        symbol = asset_class = ""
+        if not isinstance(record, AccountMoved):
+            symbol, asset_class = record.instrument.symbol, record.instrument.asset_class.value
+        self._connection.execute(
+            "INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (account.number, sequence, event.kind.value, kind_sequence, at_ns, asset_class, symbol, payload, digest),
+        )
+        return Committed(
+            account_id=account.account_id,
+            organization_id=account.organization_id,
+            sequence=sequence,
+            kind=event.kind,
+            symbol=symbol,
+            asset_class=asset_class,
+            payload=payload,
+            chain=int.from_bytes(digest[:8], "big"),
+        )
+
+    def _project(self, number: int, batch: Batch) -> None:
+        execute = self._connection.execute
+        for order in batch.orders:
+            values = rows.order_values(number, order)
+            execute(rows.upsert_sql("orders", values, ("order_id",)), values)
+        for command in batch.commands:
+            values = rows.command_values(number, command)
+            execute(rows.upsert_sql("commands", values, ("account", "intent_id", "seq")), values)
+        for trade in batch.trades:
+            values = rows.trade_values(number, trade)
+            execute(rows.insert_sql("trades", values), values)
+        for position in batch.positions:
+            values = rows.position_values(number, position)
+            execute(rows.upsert_sql("positions", values, ("account", "asset_class", "symbol")), values)
+        if batch.idempotency is not None:
+            record = batch.idempotency
+            execute(
+                "INSERT INTO idempotency VALUES (?, ?, ?, ?, ?)",
+                (number, record.key, record.request, record.intent_id, record.seq),
+            )
+        if batch.status is not None:
+            status = batch.status
+            execute(
+                "UPDATE accounts SET connection = ?, connection_since_ns = ?, reason_code = ?, reason = ?"
+                " WHERE number = ?",
+                (status.connection.value, status.since_ns, status.reason_code, status.reason, number),
+            )
+
+    def _load_head(self, number: int) -> _Head:
+        sequence, digest = self._connection.execute(
+            "SELECT head, hash FROM accounts WHERE number = ?", (number,)
+        ).fetchone()
+        kinds = self._connection.execute("SELECT kind, head FROM kind_heads WHERE account = ?", (number,))
+        head = _Head(sequence, digest, {EventType(kind): kind_head for kind, kind_head in kinds})
+        self._heads[number] = head
+        return head
+
+    def _report(self, group: _Group) -> None:
+        self._loop.call_soon_threadsafe(self._finish, group)
+
+    def _finish(self, group: _Group) -> None:
+        """In the loop: announce first, then answer, so that whoever was answered finds it announced."""
+        try:
+            if group.committed:
+                self._on_committed(group.committed)
+        finally:  # what is durable is answered, whatever became of the announcement
+            for done, error in group.done:
+                if done.done():
+                    continue  # its waiter was cancelled; the commit stands
+                if error is None:
+                    done.set_result(None)
+                else:
+                    done.set_exception(error)
+            self.on_done(len(group.done))

@@ -1,0 +1,64 @@
+"""The real clock, ids and failpoints: the ports that the operating system answers."""
+
+import os
+import secrets
+import signal
+import time
+import uuid
+from collections import Counter
+from typing import Final
+
+_ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+
+
+class SystemClock:
+    """UTC from the system's clock; measuring from the monotonic one."""
+
+    def now_ns(self) -> int:
+        return time.time_ns()  # noqa: TID251  the one place
+
+    def monotonic_ns(self) -> int:
+        return time.monotonic_ns()
+
+
+class RandomIds:
+    """Ids nobody can guess or repeat."""
+
+    def uuid(self) -> str:
+        return str(uuid.uuid4())  # noqa: TID251  the one place
+
+    def command_id(self) -> str:
+        """18 characters of Crockford's base 32: 90 random bits; many venues cap client order ids at 20."""
+        return "".join(secrets.choice(_ALPHABET) for _ in range(18))
+
+    def secret(self) -> str:
+        """40 letters and digits: 238 random bits."""
+        return "".join(secrets.choice(_LETTERS) for _ in range(40))
+
+
+class NoFailpoints:
+    """Production: nothing strikes."""
+
+    def reached(self, point: str) -> None:
+        """Go on."""
+
+
+class KillAt:
+    """A fault campaign: kills this process (SIGKILL, as a power cut would) when a point is reached for the n-th time.
+
+    Written `POINT` or `POINT:N`; see docs/faults.md for the points.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._point, _, count = text.partition(":")
+        self._count = int(count or 1)
+        self._reached: Counter[str] = Counter()
+
+    def reached(self, point: str) -> None:
+        """Die here, if this is the place and the time."""
+        if point != self._point:
+            return
+        self._reached[point] += 1
+        if self._reached[point] == self._count:
+            os.kill(os.getpid(), signal.SIGKILL)
