@@ -34,6 +34,12 @@ lint: setup ## ruff, import-linter, buf
 	@$(BIN)/buf breaking proto --against proto/released.binpb
 	@$(BIN)/python scripts/gen.py --check
 
+demo: setup ## a gateway, a small bot and the live view; DEMO_SECONDS=20 ends by itself
+	@$(BIN)/python scripts/demo.py
+
+bench: setup ## latency and fan-out, beside grpcio, in one run
+	@PYTHONPATH=. $(BIN)/python -m bench $(ARGS)
+
 types: setup ## mypy --strict
 	@$(BIN)/mypy --no-error-summary
 

@@ -1,4 +1,4 @@
-"""What one delivered event costs the server: our fast path, our plain path and grpcio's aio server, in one run.
+"""What one delivered event costs the server: the product, its bare writer, its plain path, grpcio's aio server.
 
     python bench/transport.py [--seconds 2] [--runs 3]
 
@@ -17,8 +17,10 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 import grpc
 import grpc.aio
@@ -26,11 +28,14 @@ import hpack
 import uvloop
 from grpclib.const import Cardinality, Handler
 
+from bench.product import open_product, order_event
+from dropcopy import proto as pb
 from dropcopyd.domain.limits import TransportLimits
 from dropcopyd.rpc import frames
 from dropcopyd.rpc.calls import ServerStream
 from dropcopyd.rpc.fanout import Response
 from dropcopyd.rpc.transport import listen
+from dropcopyd.wire import frame as frame_message
 
 EVENT = b"e" * 250
 FRAMED = b"\0" + len(EVENT).to_bytes(4, "big") + EVENT
@@ -38,8 +43,10 @@ BURST = 64
 SEGMENT = FRAMED * BURST
 EVENTS_PER_S = 500
 WARM_UP_S = 0.5
-SERVERS = ("fast", "plain", "grpcio")
-METHOD = "/bench.B/Events"
+SERVERS = ("product", "fast", "plain", "grpcio")
+"""product: ring, selection, sessions, heartbeats and fan-out, with real keys and attaches; the commit is not in it.
+fast: the fan-out alone. plain: grpclib's own path. grpcio: a plain grpcio aio server, every message an operation."""
+METHOD = "/trading.TradingService/SubscribeEvents"
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,23 @@ class Scenario:
     @property
     def streams(self) -> int:
         return self.connections * self.streams_each
+
+
+@dataclass(frozen=True)
+class Hello:
+    """What a client needs to open its streams."""
+
+    port: int
+    api_key: str = "none"
+    request: bytes = b"\0\0\0\0\0"
+
+    def tell(self) -> None:
+        print(json.dumps([self.port, self.api_key, self.request.hex()]), flush=True)
+
+    @classmethod
+    def read(cls, line: str) -> "Hello":
+        port, api_key, request = json.loads(line)
+        return cls(port, api_key, bytes.fromhex(request))
 
 
 SCENARIOS = (
@@ -82,7 +106,25 @@ class Tap:
         return self._segment
 
 
-async def drive(scenario: Scenario, seconds: float, taps: list[Tap], fill: Callable[[], None]) -> None:
+class Counted(Protocol):
+    """Something that counts the events it handed over."""
+
+    delivered: int
+
+
+class _Stop(Exception):  # noqa: N818
+    """Ends the server's TaskGroup."""
+
+
+@contextmanager
+def suppress_stop() -> Iterator[None]:
+    try:
+        yield
+    except* _Stop:
+        pass
+
+
+async def drive(scenario: Scenario, seconds: float, taps: Sequence[Counted], fill: Callable[[], None]) -> None:
     """Fill all streams again and again; report what the middle part cost."""
 
     def delivered() -> int:
@@ -139,10 +181,28 @@ async def serve_ours(scenario: Scenario, seconds: float, *, plain: bool) -> None
             tasks=tasks,
             plain=plain,
         )
-        print(listener.port, flush=True)
+        Hello(listener.port).tell()
         await all_open.wait()
         await drive(scenario, seconds, [tap for tap, _ in open_streams], fill)
         await listener.close(0)
+
+
+async def serve_product(scenario: Scenario, seconds: float) -> None:
+    """The product from the hub to the socket; what `delivered` counts is what its sessions count."""
+    payload = order_event(len(EVENT))
+    with suppress_stop():
+        async with asyncio.TaskGroup() as tasks, open_product(tasks) as product:
+            subscribe = pb.Subscribe(trading_account_id=product.account_id, subscriptions=[pb.EVENT_TYPE_BROKER_ORDER])
+            Hello(product.port, product.api_key, frame_message(subscribe.SerializeToString())).tell()
+            while len(product.sessions) < scenario.streams or not product.is_attached:
+                await asyncio.sleep(0.05)
+
+            def fill() -> None:
+                if product.is_taken:
+                    product.publish(payload, scenario.burst)
+
+            await drive(scenario, seconds, product.sessions, fill)
+            raise _Stop
 
 
 async def serve_grpcio(scenario: Scenario, seconds: float) -> None:
@@ -167,11 +227,11 @@ async def serve_grpcio(scenario: Scenario, seconds: float) -> None:
             woken.set()
 
     server = grpc.aio.server()
-    handlers = {"Events": grpc.unary_stream_rpc_method_handler(events)}
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("bench.B", handlers),))
+    handlers = {"SubscribeEvents": grpc.unary_stream_rpc_method_handler(events)}
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("trading.TradingService", handlers),))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
-    print(port, flush=True)
+    Hello(port).tell()
     await all_open.wait()
     await drive(scenario, seconds, [tap], fill)
     await server.stop(0)
@@ -181,7 +241,12 @@ def serve(kind: str, scenario: Scenario, seconds: float) -> None:
     """The server process."""
     os.sched_setaffinity(0, {0})
     main: Awaitable[None]
-    main = serve_grpcio(scenario, seconds) if kind == "grpcio" else serve_ours(scenario, seconds, plain=kind == "plain")
+    if kind == "grpcio":
+        main = serve_grpcio(scenario, seconds)
+    elif kind == "product":
+        main = serve_product(scenario, seconds)
+    else:
+        main = serve_ours(scenario, seconds, plain=kind == "plain")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main)
 
@@ -189,9 +254,9 @@ def serve(kind: str, scenario: Scenario, seconds: float) -> None:
 class Client:
     """One connection that reads as fast as it can; with small windows it gives them back by halves."""
 
-    def __init__(self, port: int, scenario: Scenario) -> None:
+    def __init__(self, hello_of: Hello, scenario: Scenario) -> None:
         self.bytes = 0
-        self.socket = socket.create_connection(("127.0.0.1", port))
+        self.socket = socket.create_connection(("127.0.0.1", hello_of.port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._window = scenario.window
         self._consumed = dict.fromkeys([0, *self._stream_ids(scenario)], 0)
@@ -203,10 +268,10 @@ class Client:
             hello += update(0, frames.WINDOW_MAX - 65_535)
         encoder = hpack.Encoder()
         fields = [(":method", "POST"), (":scheme", "http"), (":path", METHOD), (":authority", "b")]
-        fields += [("content-type", "application/grpc"), ("te", "trailers")]
+        fields += [("content-type", "application/grpc"), ("te", "trailers"), ("x-api-key", hello_of.api_key)]
         for stream_id in self._stream_ids(scenario):
             hello += frame(frames.HEADERS, encoder.encode(fields), frames.END_HEADERS, stream_id)
-            hello += frame(frames.DATA, b"\0\0\0\0\0", frames.END_STREAM, stream_id)
+            hello += frame(frames.DATA, hello_of.request, frames.END_STREAM, stream_id)
         self.socket.sendall(hello)
         self.socket.sendall(frame(frames.SETTINGS, b"", frames.ACK))
 
@@ -268,9 +333,9 @@ def measure(kind: str, scenario: Scenario, seconds: float) -> dict[str, float]:
         [sys.executable, __file__, "--serve", *arguments], stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
-        port = int(process.stdout.readline())
+        hello = Hello.read(process.stdout.readline())
         started, cpu = time.perf_counter(), time.process_time()
-        received = count(port, scenario)
+        received = count(hello, scenario)
         share = (time.process_time() - cpu) / (time.perf_counter() - started)
         figures: dict[str, float] = json.loads(process.stdout.readline())
     if received < figures["per_s"] * seconds * len(FRAMED):
@@ -278,9 +343,9 @@ def measure(kind: str, scenario: Scenario, seconds: float) -> dict[str, float]:
     return figures | {"client": share}
 
 
-def count(port: int, scenario: Scenario) -> int:
+def count(hello: Hello, scenario: Scenario) -> int:
     """Read all connections to their end; the bytes that came."""
-    clients = [Client(port, scenario) for _ in range(scenario.connections)]
+    clients = [Client(hello, scenario) for _ in range(scenario.connections)]
     buffer = memoryview(bytearray(1 << 20))
     with selectors.DefaultSelector() as selector:
         for client in clients:

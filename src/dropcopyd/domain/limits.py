@@ -37,6 +37,8 @@ class TransportLimits:
     """What the end of a call waits for its last bytes to be taken, before they are dropped."""
     segment_bytes_max: int = 64 * KIB
     """What one stream takes from its source in one turn; the unit of fairness."""
+    flush_delay_ms: float = 0.0
+    """A woken connection is served after so long instead of at the end of the loop turn: fewer writes, later events."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,6 +81,10 @@ class _Track:
     is_held: bool = False
     beaten: int = -1
     """The cursor in the last heartbeat."""
+    pulled: int = -1
+    """The cursor behind what the edge has pulled; `cursor` is ahead of it by what is queued."""
+    surely_sent: int = -1
+    """`pulled` before the last pull: what an edge that keeps a part of its last pull has surely sent."""
 
     def place(self, place: "_Place | Head") -> None:
         """Go on from there, never back."""
@@ -122,7 +126,10 @@ class Session:
         self._clock = clock
         self._limits = limits
         self._spawn = spawn
-        self._control: deque[bytes] = deque()
+        self._control: deque[tuple[bytes, _Track | None, int]] = deque()
+        """Frames, and the cursor of a track that is reached behind them."""
+        self._moved: list[_Track] = []
+        """Tracks that the last pull has moved."""
         self._control_bytes = 0
         self._has_room = asyncio.Event()
         self._has_room.set()
@@ -141,16 +148,23 @@ class Session:
 
     def pull(self, budget_bytes: int) -> bytes:
         """Frames for the wire, about `budget_bytes`, whole messages; b"" when there are none now."""
-        control, ready = self._control, self._ready
+        control, ready, moved = self._control, self._ready, self._moved
+        if moved:
+            for track in moved:
+                track.surely_sent = track.pulled
+            moved.clear()
         if not control and len(ready) == 1:
             return self._pull_live(next(iter(ready)), budget_bytes)
         parts: list[bytes] = []
         size = 0
         while control and size < budget_bytes:
-            frames = control.popleft()
+            frames, place, to = control.popleft()
             self._control_bytes -= len(frames)
             parts.append(frames)
             size += len(frames)
+            if place is not None:
+                place.pulled = to
+                moved.append(place)
         if not control:
             self._beat_is_pending = False
         if self._control_bytes < _CONTROL_BYTES_MAX:
@@ -172,6 +186,8 @@ class Session:
                 return b""
             track.cursor, track.chain = segment.to, segment.chain
             self.delivered += segment.count
+            track.pulled = segment.to
+            self._moved.append(track)
             if segment.frames:
                 if track.cursor < feed.head:
                     self._ready[track] = None  # behind the others, for fairness between accounts
@@ -187,6 +203,7 @@ class Session:
             is_held = self._is_attaching_all  # the attach places it; an account too new for that begins at its start
             cursor = _NOT_STARTED if is_held else before
             track = _Track(feed, cursor, 0, self._selection(feed.account_id), is_held)
+            track.pulled = track.surely_sent = cursor
             self._tracks[feed.account_id] = track
         if not track.is_held:
             self._ready[track] = None
@@ -221,10 +238,22 @@ class Session:
         self._control_bytes = 0
         self._has_room.set()
 
-    def cursors(self) -> list[tuple[str, int]]:
-        """(account_id, sequence) of each account in the stream."""
-        started = (track for track in self._tracks.values() if track.cursor != _NOT_STARTED)
-        return [(track.feed.account_id, track.cursor) for track in started]
+    def cursors(self, *, has_unsent: bool = False) -> list[tuple[str, int]]:
+        """(account_id, sequence) of each account in the stream: a resume from there misses nothing.
+
+        `has_unsent`: the edge still holds a part of what it pulled last. Accounts whose state has not gone out
+        whole are left out: they are to be attached anew.
+        """
+        places = (
+            (track.feed.account_id, track.surely_sent if has_unsent else track.pulled)
+            for track in self._tracks.values()
+        )
+        return [(account_id, sequence) for account_id, sequence in places if sequence != _NOT_STARTED]
+
+    @property
+    def epoch(self) -> str:
+        """The store's epoch, which belongs to every cursor."""
+        return self._store.epoch
 
     def refuse(self, error: DropcopyError, account_id: str) -> None:
         """Answer a bad request in the stream, which stays as it was."""
@@ -394,6 +423,7 @@ class Session:
             track = self._hold(self._hub.feed(account_id, state.account.organization_id))
             track.selection = self._selection(account_id)
             track.place(answers[account_id][1] or state.head)
+            await self._send(b"", track, track.cursor)
             await self._deliver(track, state.head.sequence)
 
     def _cursors_by_account(
@@ -420,12 +450,14 @@ class Session:
         """What follows the confirmation: the missed events of a resume, else the state as asked."""
         if place is not None:
             track.place(place)
+            await self._send(b"", track, track.cursor)
             await self._deliver(track, state.head.sequence)
             return
         for kind in self._replayed_kinds(request, answer.outcome == "RESET"):
             await self._send_state(kind, state, request)
             await self._send(self._encoder.primed(kind, state.account.account_id, state.head.sequence))
         track.place(state.head)
+        await self._send(b"", track, track.cursor)
 
     async def _answer(self, state: AttachedState, cursor: CursorRequest | None) -> tuple[ResumeAnswer, _Place | None]:
         """How the account is attached, and where a resume goes on from (None: state is replayed)."""
@@ -492,19 +524,18 @@ class Session:
                 for event in page.events
                 if track.selection.takes(event.kind, event.symbol, event.asset_class)
             ]
-            if frames:
-                await self._send(b"".join(frames))
+            await self._send(b"".join(frames), track, page.scanned_to)
             self.delivered += len(frames)
             track.cursor, track.chain = page.scanned_to, page.chain
 
-    async def _send(self, frames: bytes) -> None:
-        """Queue bytes of the session's own, waiting while too many are unread."""
+    async def _send(self, frames: bytes, track: _Track | None = None, to: int = 0) -> None:
+        """Queue bytes of the session's own, waiting while too many are unread; behind them `track` is at `to`."""
         await self._has_room.wait()
         if self._is_open:
-            self._queue(frames)
+            self._queue(frames, track, to)
 
-    def _queue(self, frames: bytes) -> None:
-        self._control.append(frames)
+    def _queue(self, frames: bytes, track: _Track | None = None, to: int = 0) -> None:
+        self._control.append((frames, track, to))
         self._control_bytes += len(frames)
         if self._control_bytes >= _CONTROL_BYTES_MAX:
             self._has_room.clear()

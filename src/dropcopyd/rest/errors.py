@@ -86,6 +86,8 @@ def problem(code: Code, detail: str, facts: Mapping[str, str | int] | None = Non
     headers = {"content-type": PROBLEM_MEDIA_TYPE, "cache-control": "no-store"}
     if code is Code.UNAUTHENTICATED:
         headers["www-authenticate"] = 'ApiKey realm="dropcopy", header="x-api-key"'
+    if code is Code.REQUEST_TIMEOUT:
+        headers["connection"] = "close"  # the rest of the request may still come, and nobody waits for it
     if code in RETRY_AFTER_S:
         headers["retry-after"] = str(RETRY_AFTER_S[code])
     return status, headers, json.dumps(members).encode()

@@ -169,7 +169,7 @@ class RestProtocol(HttpToolsProtocol):
 
     def _head_is_late(self) -> None:
         self._head_timer = None
-        if not self._owes_answer and not self.transport.is_closing():
+        if not self.transport.is_closing():
             self.transport.close()
 
     def _refuse(self, code: Code) -> None:
@@ -178,8 +178,7 @@ class RestProtocol(HttpToolsProtocol):
         if running is not None and not running.response_complete:
             is_body_broken = running is self.cycle and running.more_body and not running.response_started
             if not is_body_broken:
-                running.keep_alive = False
-                self.pipeline.clear()
+                running.keep_alive = False  # what waits behind it is dropped with the connection
                 self.flow.pause_reading()
                 return
             running.disconnected = True  # it was never read to its end, so it is not carried out

@@ -56,6 +56,7 @@ Time = Annotated[
 TimeAsked = Annotated[
     str,
     Field(
+        pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})$",
         description="RFC 3339 with an offset and at most nine decimals, from 1970 until 2262.",
         examples=["2027-01-04T14:30:00Z"],
         json_schema_extra={"format": "date-time"},

@@ -147,7 +147,7 @@ class GatewayProtocol(H2Protocol):
         if sock is not None:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if hasattr(socket, "TCP_NOTSENT_LOWAT"):
-                lowat = self.environment.limits.write_buffer_bytes_max
+                lowat = self.environment.limits.write_buffer_bytes_max // 2
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, lowat)
 
     def data_received(self, data: bytes) -> None:

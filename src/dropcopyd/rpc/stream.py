@@ -83,7 +83,9 @@ class Streams:
     def _tend(self, stream: _Open, now_ns: int) -> None:
         stalled_ns = stream.response.stalled_since_ns
         if stalled_ns is not None and now_ns - stalled_ns >= self._limits.stall_s * _NS:
-            cursors = " ".join(f"{account_id}:{sequence}" for account_id, sequence in stream.session.cursors())
+            places = stream.session.cursors(has_unsent=stream.response.unsent_bytes > 0)
+            epoch = stream.session.epoch
+            cursors = ", ".join(f"{account_id} {epoch}:{sequence}" for account_id, sequence in places)
             stream.call.fail(
                 DropcopyError(
                     Code.STREAM_STALLED, "the client took nothing for too long; resume from your cursor", cursor=cursors

@@ -4,6 +4,7 @@ import json
 import sqlite3
 from collections.abc import Callable
 from decimal import Decimal
+from functools import cache
 from typing import Any, Final
 
 from dropcopyd.domain import money
@@ -31,7 +32,8 @@ Instruments = Callable[[InstrumentKey], Instrument]
 Values = dict[str, Any]
 
 
-def upsert_sql(table: str, columns: Values, key: tuple[str, ...]) -> str:
+@cache
+def upsert_sql(table: str, columns: tuple[str, ...], key: tuple[str, ...]) -> str:
     """INSERT of those named columns that updates the row with the same key in place (its number stays)."""
     names = ", ".join(columns)
     places = ", ".join(f":{name}" for name in columns)
@@ -42,7 +44,8 @@ def upsert_sql(table: str, columns: Values, key: tuple[str, ...]) -> str:
     )
 
 
-def insert_sql(table: str, columns: Values) -> str:
+@cache
+def insert_sql(table: str, columns: tuple[str, ...]) -> str:
     """INSERT of those named columns."""
     return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join(f':{name}' for name in columns)})"  # noqa: S608
 

@@ -202,16 +202,16 @@ class Writer:
         execute = self._connection.execute
         for order in batch.orders:
             values = rows.order_values(number, order)
-            execute(rows.upsert_sql("orders", values, ("order_id",)), values)
+            execute(rows.upsert_sql("orders", tuple(values), ("order_id",)), values)
         for command in batch.commands:
             values = rows.command_values(number, command)
-            execute(rows.upsert_sql("commands", values, ("account", "intent_id", "seq")), values)
+            execute(rows.upsert_sql("commands", tuple(values), ("account", "intent_id", "seq")), values)
         for trade in batch.trades:
             values = rows.trade_values(number, trade)
-            execute(rows.insert_sql("trades", values), values)
+            execute(rows.insert_sql("trades", tuple(values)), values)
         for position in batch.positions:
             values = rows.position_values(number, position)
-            execute(rows.upsert_sql("positions", values, ("account", "asset_class", "symbol")), values)
+            execute(rows.upsert_sql("positions", tuple(values), ("account", "asset_class", "symbol")), values)
         if batch.idempotency is not None:
             record = batch.idempotency
             execute(
