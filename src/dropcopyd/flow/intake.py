@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+import structlog
+
 from dropcopyd.domain import machine
 from dropcopyd.domain.account import Account, Principal
 from dropcopyd.domain.catalogue import Catalogue
@@ -27,6 +29,7 @@ from dropcopyd.flow.ownership import Actor, Actors
 from dropcopyd.observe import Metrics
 from dropcopyd.ports import Clock, Failpoints, Ids, Store
 
+_log = structlog.get_logger()
 _NS: Final = 1_000_000_000
 _TIME_NS_MAX: Final = 2**63 - 1
 """The last time there is, in the year 2262: what a caller names beyond it means the same."""
@@ -128,7 +131,9 @@ class Intake:
         self._failpoints.reached("intake.registered")
         await asyncio.shield(done)
         self._failpoints.reached("intake.committed")
-        self._metrics.intents.labels("accepted" if known is None else "repeated").inc()
+        answer = "accepted" if known is None else "repeated"
+        self._metrics.intents.labels(answer).inc()
+        _log.info(f"intent.{answer}", account_id=account.account_id, intent_id=intent_id, key_id=principal.key_id)
         return intent_id
 
     async def _known(self, account: Account, key: str | None, canonical: str) -> _InFlight | None:
@@ -325,6 +330,9 @@ def first_difference(first: Mapping[str, Any], second: Mapping[str, Any], pointe
             continue
         here = f"{pointer}/{name}"
         if isinstance(one, dict) and isinstance(other, dict) and one.keys() & other.keys():
-            return first_difference(one, other, here)
+            deeper = first_difference(one, other, here)
+            if deeper:
+                return deeper
+            continue
         return here
     return ""

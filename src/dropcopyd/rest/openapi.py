@@ -10,7 +10,7 @@ from pydantic.json_schema import models_json_schema
 
 from dropcopyd.domain.account import Scope
 from dropcopyd.errors import Code
-from dropcopyd.rest import schemas
+from dropcopyd.rest import schemas, submission
 from dropcopyd.rest.errors import PROBLEM_MEDIA_TYPE, RETRY_AFTER_S, STATUS
 
 Json = dict[str, Any]
@@ -97,7 +97,10 @@ def document(app: FastAPI) -> Json:
     result = get_openapi(
         title=app.title, version=app.version, summary=app.summary, description=app.description, routes=app.routes
     )
-    models: list[tuple[type[BaseModel], Any]] = [(schemas.SubmitIntent, "validation"), (schemas.Problem, "validation")]
+    models: list[tuple[type[BaseModel], Any]] = [
+        (submission.SubmitIntent, "validation"),
+        (schemas.Problem, "validation"),
+    ]
     _, shared = models_json_schema(models, ref_template=_REF)
     components = result.setdefault("components", {})
     components["schemas"] = dict(sorted({**components.get("schemas", {}), **shared["$defs"]}.items()))

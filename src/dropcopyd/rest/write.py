@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from dropcopyd.domain.account import Scope
 from dropcopyd.errors import Code, DropcopyError
-from dropcopyd.rest import openapi, schemas
+from dropcopyd.rest import openapi, schemas, submission
 from dropcopyd.rest.body import idempotency_key, read_json
 from dropcopyd.rest.command import parse_submit
 from dropcopyd.rest.gate import Dependencies, admit, answer
@@ -59,7 +59,7 @@ class WriteRoutes:
             response_model=None,
             responses=openapi.answers(201, schemas.IntentAccepted, "The command is durable.", _CODES),
             openapi_extra=openapi.details(
-                openapi.ACCOUNT_ID, openapi.IDEMPOTENCY_KEY, body=schemas.SubmitIntent, scope=Scope.INTENTS_EDIT
+                openapi.ACCOUNT_ID, openapi.IDEMPOTENCY_KEY, body=submission.SubmitIntent, scope=Scope.INTENTS_EDIT
             ),
         )
         return router

@@ -13,6 +13,7 @@ to be woken; `_queued` is true in all other states, which makes `wake` one test.
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -56,18 +57,21 @@ class Fanout:
         self._kind = kind or ResponseStream
         self._woken: list[Lane] = []
         self._scheduled = False
-        self._call_soon = asyncio.get_running_loop().call_soon
+        loop = asyncio.get_running_loop()
+        delay_s = limits.flush_delay_ms / 1e3
+        self._call_soon = loop.call_soon
+        self._call_flush = partial(loop.call_later, delay_s) if delay_s else loop.call_soon
 
     def open(self, stream: "ServerStream", source: Source) -> Response:
         """Begin a response on `stream`, whose initial metadata has been sent. Raises StreamGoneError."""
         return self._kind(self, stream, source)
 
     def schedule(self, lane: "Lane") -> None:
-        """Serve `lane` in the next turn."""
+        """Serve `lane` in the next turn, or when the flush timer is over."""
         self._woken.append(lane)
         if not self._scheduled:
             self._scheduled = True
-            self._call_soon(self._flush)
+            self._call_flush(self._flush)
 
     def _flush(self) -> None:
         lanes = self._woken

@@ -1,0 +1,126 @@
+"""The shape of a submit's body as documented; `command` reads it, and a test holds the two together."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from dropcopyd.domain.instrument import AssetClass
+from dropcopyd.domain.order import OrderSide, OrderVenue
+from dropcopyd.rest.command import REFERENCE_LENGTH_MAX, SYMBOL
+from dropcopyd.rest.schemas import Shape, Uuid
+
+AmountAsked = Annotated[
+    str,
+    Field(
+        pattern=r"^[0-9]{1,20}(\.[0-9]{1,18})?$",
+        description="An exact decimal above zero, at most 20 digits before and 18 after the point; no exponent.",
+        examples=["1.5"],
+    ),
+]
+TimeAsked = Annotated[
+    str,
+    Field(
+        pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})$",
+        description="RFC 3339 with an offset and at most nine decimals, from 1970 until 2262.",
+        examples=["2027-01-04T14:30:00Z"],
+        json_schema_extra={"format": "date-time"},
+    ),
+]
+SymbolAsked = Annotated[str, Field(pattern=f"^{SYMBOL}$", description="Byte for byte, case-sensitive.")]
+Reference = Annotated[
+    str, Field(min_length=1, max_length=REFERENCE_LENGTH_MAX, description="Printable characters of any script.")
+]
+TimeInForceAsked = Literal["DAY", "GOOD_TILL_CANCEL", "IMMEDIATE_OR_CANCEL", "FILL_OR_KILL"]
+
+
+class MarketTerms(Shape):
+    """A market order."""
+
+    quantity: AmountAsked
+    time_in_force: TimeInForceAsked | None = "DAY"
+
+
+class LimitTerms(Shape):
+    """A limit order."""
+
+    price: AmountAsked
+    quantity: AmountAsked
+    time_in_force: TimeInForceAsked
+
+
+class MarketSpec(Shape):
+    """`{"Market": {...}}`"""
+
+    Market: MarketTerms
+
+
+class LimitSpec(Shape):
+    """`{"Limit": {...}}`"""
+
+    Limit: LimitTerms
+
+
+Spec = MarketSpec | LimitSpec
+
+
+class CreatePayload(Shape):
+    """A new order."""
+
+    symbol: SymbolAsked
+    asset_class: AssetClass | None = Field(None, description="Needed where a symbol names several instruments.")
+    spec: Spec
+    order_side: OrderSide
+    order_venue: OrderVenue | None = OrderVenue.SMART
+    valid_until: TimeAsked | None = Field(
+        None, description="The attempt to send begins before this, or never; without it within the dispatch deadline."
+    )
+
+
+class ReplacePayload(Shape):
+    """New terms for the order of an intent; quantity is the new total."""
+
+    ref_intent_id: Uuid
+    spec: Spec
+
+
+class CancelIntentPayload(Shape):
+    """Cancel the order of an intent."""
+
+    ref_intent_id: Uuid
+    ref_order_id: None = None
+
+
+class CancelOrderPayload(Shape):
+    """Cancel an order by its platform id, for one that came from outside."""
+
+    ref_order_id: Uuid
+    ref_intent_id: None = None
+
+
+class CreateCommand(Shape):
+    """A new intent."""
+
+    action_type: Literal["CREATE"]
+    payload: CreatePayload
+
+
+class ReplaceCommand(Shape):
+    """Appends to the intent's chain."""
+
+    action_type: Literal["REPLACE"]
+    payload: ReplacePayload
+
+
+class CancelCommand(Shape):
+    """Appends to the intent's chain."""
+
+    action_type: Literal["CANCEL"]
+    payload: CancelIntentPayload | CancelOrderPayload
+
+
+class SubmitIntent(Shape):
+    """One command. The references are taken from the CREATE and stay with the chain."""
+
+    command: Annotated[CreateCommand | ReplaceCommand | CancelCommand, Field(discriminator="action_type")]
+    client_reference_id: Reference | None = None
+    strategy_id: Reference | None = None

@@ -1,0 +1,75 @@
+"""What the exchange keeps in memory: everything open, nothing closed that the book has, nothing closed too early."""
+
+from dropcopyd.brokers.paper.memory import Memory
+from dropcopyd.domain.order import ActionType
+from tests.brokers.build import Floor, quote, submission, terms
+
+
+def _filled(floor: Floor, memory: Memory, name: str, serial: int) -> None:
+    floor.show(quote("9.99", "10.00"))
+    floor.create(name, 1)
+    memory.note(floor.decisions[-1], serial)
+
+
+def test_a_closed_order_goes_when_its_last_decision_is_durable() -> None:
+    floor = Floor()
+    memory = Memory(floor.exchange.image)
+    _filled(floor, memory, "c1", 1)
+    _filled(floor, memory, "c2", 2)
+    memory.forget(0)
+    assert set(floor.exchange.image.commands) == {"c1", "c2"}
+    memory.forget(1)
+    assert set(floor.exchange.image.commands) == {"c2"}
+    assert set(floor.exchange.image.orders) == {2}
+
+
+def test_a_later_word_about_a_closed_order_keeps_it_until_that_is_durable_too() -> None:
+    floor = Floor()
+    memory = Memory(floor.exchange.image)
+    _filled(floor, memory, "c1", 1)
+    floor.cancel("x1", "c1")
+    memory.note(floor.decisions[-1], 2)
+    memory.forget(1)
+    assert set(floor.exchange.image.commands) == {"c1", "x1"}
+    memory.forget(2)
+    assert not floor.exchange.image.commands
+    assert not floor.exchange.image.orders
+
+
+def test_an_open_order_stays() -> None:
+    floor = Floor()
+    memory = Memory(floor.exchange.image)
+    floor.create("c1", 1, "9.00")
+    memory.note(floor.decisions[-1], 1)
+    memory.forget(1)
+    assert "c1" in floor.exchange.image.commands
+    assert floor.order("c1").is_open
+
+
+def test_nothing_goes_that_became_durable_after_a_lookup_began() -> None:
+    floor = Floor()
+    memory = Memory(floor.exchange.image)
+    _filled(floor, memory, "c1", 1)
+    memory.begin_lookup(0)
+    memory.begin_lookup(1)
+    memory.forget(1)
+    assert "c1" in floor.exchange.image.commands
+    memory.end_lookup(0)
+    memory.forget(1)
+    assert "c1" not in floor.exchange.image.commands
+
+
+def test_what_was_read_again_goes_again() -> None:
+    floor = Floor()
+    memory = Memory(floor.exchange.image)
+    _filled(floor, memory, "c1", 1)
+    order, command = floor.order("c1"), floor.exchange.image.commands["c1"]
+    memory.forget(1)
+    sent = submission("x1", ActionType.CANCEL, terms(1), original="c1", external_order_id=order.external_order_id)
+    assert memory.missing(sent) == (["x1", "c1"], [1])
+    memory.adopt([command], [order], 1)
+    assert memory.missing(sent) == (["x1"], [])
+    assert floor.order("c1") == order
+    memory.forget(1)
+    assert not floor.exchange.image.orders
+    assert not floor.exchange.image.commands

@@ -1,0 +1,45 @@
+"""The records over REST have the members of the contract's messages: none forgotten, none renamed."""
+
+import pytest
+from pydantic import BaseModel
+
+from dropcopy import proto as pb
+from dropcopyd.rest import schemas
+
+OURS = {
+    "Order": {"created_at"},
+    "Trade": set[str](),
+    "Position": set[str](),
+    "IntentAction": {
+        "order_id",
+        "outcome",
+        "outcome_reason_code",
+        "outcome_reason",
+        "outcome_at",
+    },
+}
+"""Members that REST has beyond the message."""
+NOT_PUBLISHED = {"IntentAction": {"trail_amount", "trail_percent"}}
+"""Fields of the message that contract.md section 5 does not list."""
+
+
+@pytest.mark.parametrize(
+    ("message", "shape"),
+    [
+        (pb.BrokerOrder, schemas.Order),
+        (pb.BrokerTrade, schemas.Trade),
+        (pb.BrokerPosition, schemas.Position),
+        (pb.IntentAction, schemas.IntentAction),
+    ],
+)
+def test_records(message: type[pb.BrokerOrder], shape: type[BaseModel]) -> None:
+    fields = set(message.DESCRIPTOR.fields_by_name) - NOT_PUBLISHED.get(shape.__name__, set())
+    assert set(shape.model_fields) == fields | OURS[shape.__name__]
+
+
+@pytest.mark.parametrize(
+    "name", ["Equity", "Future", "OptionInstrument", "Currency", "Crypto", "Perpetual", "Prediction"]
+)
+def test_instruments(name: str) -> None:
+    fields = set(getattr(pb, name).DESCRIPTOR.fields_by_name)
+    assert set(getattr(schemas, name).model_fields) == fields | {"asset_class"}
