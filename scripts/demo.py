@@ -1,15 +1,17 @@
 """`make demo`: a gateway, a bot that trades, and the live view; at the end what happened, from two sources.
 
-Starts `dropcopyd dev` in a folder of its own, `examples/bot.py` and `dropcopy watch`, and ends exactly these three.
-DEMO_SECONDS=20 ends it by itself, otherwise Ctrl-C does. DEMO_DATA=DIR keeps the gateway's folder there (its journal
-goes on from the last time); without it the folder is a temporary one. Where there is no terminal, the view is a line
-for each event. Exit code 1 if the stream and the record do not agree.
+Starts `dropcopyd dev` in a folder of its own, `examples/bot.py` and `dropcopy watch`, and ends exactly these three;
+none outlives the demo, however that ends. DEMO_SECONDS=20 ends it by itself, otherwise Ctrl-C does. DEMO_DATA=DIR
+keeps the gateway's folder there (its journal goes on from the last time); without it the folder is a temporary one.
+Where there is no terminal, the view is a line for each event. Exit code 1 if the bot failed, or if the stream and the
+record do not agree.
 """
 
 import asyncio
 import contextlib
 import os
 import signal
+import subprocess
 import sys
 import tempfile
 from collections import defaultdict
@@ -73,14 +75,46 @@ def key_of(event: dropcopy.Position | dropcopy.Trade) -> Key:
     return (event.instrument.asset_class.value if event.instrument else "", event.symbol)
 
 
+class Guard:
+    """Ends our children if we are killed ourselves: a process that is told their ids and waits for our end."""
+
+    SCRIPT = """
+import os, signal, sys
+pids = set()
+for line in sys.stdin:
+    (pids.add if line[0] == "+" else pids.discard)(int(line[1:]))
+for pid in pids:
+    try:
+        os.kill(pid, signal.SIGTERM)
+    except ProcessLookupError:
+        pass
+"""
+
+    def __init__(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", self.SCRIPT], stdin=subprocess.PIPE, text=True, start_new_session=True
+        )
+
+    def tell(self, sign: str, pid: int) -> None:
+        """ "+" for a process that runs, "-" for one that has ended."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{sign}{pid}\n")
+        self.process.stdin.flush()
+
+    def close(self) -> None:
+        """All have ended."""
+        self.process.communicate(timeout=STOP_S)
+
+
 @contextlib.asynccontextmanager
 async def child(
-    command: Sequence[str], *, own_session: bool, stdout: int | None = None, stderr: int | None = None
+    guard: Guard, command: Sequence[str], *, own_session: bool, stdout: int | None = None, stderr: int | None = None
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """A process that we started; it has ended when the block is left: asked first, then killed."""
     process = await asyncio.create_subprocess_exec(
         *command, start_new_session=own_session, stdout=stdout, stderr=stderr
     )
+    guard.tell("+", process.pid)
     try:
         yield process
     finally:
@@ -93,6 +127,7 @@ async def child(
                 with contextlib.suppress(ProcessLookupError):
                     process.kill()
                 await process.wait()
+        guard.tell("-", process.pid)
 
 
 async def ready_line(daemon: asyncio.subprocess.Process, log: Path) -> bytes:
@@ -141,13 +176,15 @@ async def totals(client: dropcopy.Client, account_id: str, record: Record) -> bo
     return is_same
 
 
-async def demo(folder: Path, seconds: float | None, stop: asyncio.Event) -> bool:
-    """The whole show; whether the figures agree at its end."""
+async def demo(guard: Guard, folder: Path, seconds: float | None, stop: asyncio.Event) -> bool:
+    """The whole show; whether the bot traded and the figures agree at its end."""
     log, connect = folder / "demo-gateway.log", folder / "demo-connect.json"
     ports = ["--rest-port", "0", "--grpc-port", "0", "--grpc-tls-port", "0"]
     gateway = [sys.executable, "-m", "dropcopyd", "dev", "--json", "--data", str(folder), *ports]
     with log.open("wb") as errors, (folder / "demo-bot.log").open("wb") as said:
-        async with child(gateway, own_session=True, stdout=asyncio.subprocess.PIPE, stderr=errors.fileno()) as daemon:
+        async with child(
+            guard, gateway, own_session=True, stdout=asyncio.subprocess.PIPE, stderr=errors.fileno()
+        ) as daemon:
             line = await ready_line(daemon, log)
             connect.touch(mode=0o600)
             connect.write_bytes(line)
@@ -158,19 +195,28 @@ async def demo(folder: Path, seconds: float | None, stop: asyncio.Event) -> bool
                     following = tasks.create_task(record.follow(client, account_id))
                     await asyncio.wait_for(record.is_ready.wait(), START_S)
                     bot = [sys.executable, str(ROOT / "examples" / "bot.py"), "--connect", str(connect)]
-                    async with child(bot, own_session=True, stdout=said.fileno(), stderr=said.fileno()) as trader:
-                        await view(connect, seconds, stop, (daemon, trader))
+                    async with child(
+                        guard, bot, own_session=True, stdout=said.fileno(), stderr=said.fileno()
+                    ) as trader:
+                        await view(guard, connect, seconds, stop, (daemon, trader))
+                        has_failed = trader.returncode is not None and not stop.is_set()
                     is_same = await totals(client, account_id, record)
                     following.cancel()
-    return is_same
+    if has_failed:
+        print(f"the bot ended early:\n{tail(folder / 'demo-bot.log')}")
+    return is_same and not has_failed
 
 
 async def view(
-    connect: Path, seconds: float | None, stop: asyncio.Event, others: Sequence[asyncio.subprocess.Process]
+    guard: Guard,
+    connect: Path,
+    seconds: float | None,
+    stop: asyncio.Event,
+    others: Sequence[asyncio.subprocess.Process],
 ) -> None:
     """Show the live view until it ends, the time is over, someone stops it, or one of the others dies."""
     command = [str(BIN / "dropcopy"), "watch", "--connect", str(connect)]
-    async with child(command, own_session=False) as watch:
+    async with child(guard, command, own_session=False) as watch:
         waits = [asyncio.ensure_future(wait) for wait in (watch.wait(), stop.wait(), *(o.wait() for o in others))]
         try:
             await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
@@ -179,13 +225,13 @@ async def view(
                 wait.cancel()
 
 
-async def run(folder: Path) -> bool:
-    """Set up the signals, then the demo."""
+async def run(guard: Guard, folder: Path) -> bool:
+    """Set up the signals (a terminal that is closed included), then the demo."""
     seconds = float(os.environ["DEMO_SECONDS"]) if os.environ.get("DEMO_SECONDS") else None
     stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    return await demo(folder, seconds, stop)
+    return await demo(guard, folder, seconds, stop)
 
 
 def main() -> None:
@@ -193,8 +239,10 @@ def main() -> None:
     with contextlib.ExitStack() as stack:
         folder = Path(kept or stack.enter_context(tempfile.TemporaryDirectory(prefix="dropcopy-demo-")))
         folder.mkdir(parents=True, exist_ok=True)
+        guard = Guard()
+        stack.callback(guard.close)
         try:
-            is_same = asyncio.run(run(folder))
+            is_same = asyncio.run(run(guard, folder))
         except* dropcopy.DropcopyError as group:
             raise SystemExit(f"demo: {group.exceptions[0]}") from None
     sys.exit(0 if is_same else 1)

@@ -47,12 +47,21 @@ def main() -> None:
     """Run the command line; a failure is one line on stderr and exit code 1 (2 for wrong usage)."""
     try:
         app()
-    except DropcopyError as error:
-        sys.stderr.write(f"dropcopyd: {error.message}\n")
+    except Exception as error:
+        cause = _told(error)
+        if cause is None:
+            raise
+        sys.stderr.write(f"dropcopyd: {cause}\n")
         sys.exit(1)
-    except OSError as error:
-        sys.stderr.write(f"dropcopyd: {error}\n")
-        sys.exit(1)
+
+
+def _told(error: BaseException) -> str | None:
+    """What to tell of a failure that has an explanation, also from within a TaskGroup; None for a bug."""
+    if isinstance(error, BaseExceptionGroup):
+        return next((told for inner in error.exceptions if (told := _told(inner)) is not None), None)
+    if isinstance(error, DropcopyError):
+        return error.message
+    return str(error) if isinstance(error, OSError) else None
 
 
 @app.command(name="dev")

@@ -14,7 +14,7 @@ import structlog
 
 from dropcopyd.brokers.paper import Book, PaperBroker, PriceSource, open_feeds, parse_price_option
 from dropcopyd.config import Settings
-from dropcopyd.domain.account import BrokerKind, Principal
+from dropcopyd.domain.account import Account, BrokerKind, Principal
 from dropcopyd.domain.catalogue import Catalogue, instruments_of
 from dropcopyd.domain.instrument import Instrument
 from dropcopyd.errors import Code, DropcopyError
@@ -104,7 +104,7 @@ class Node:
         parts = await self._build(group, store)
         try:
             async with asyncio.TaskGroup() as services:
-                await self._serve_parts(services, parts, on_ready, stop)
+                await self._serve_parts(services, parts, await store.accounts(), on_ready, stop)
                 raise _StoppedError
         except* _StoppedError:
             _log.info("node.stopped")
@@ -112,8 +112,15 @@ class Node:
             await parts.book.close()
 
     async def _serve_parts(
-        self, services: asyncio.TaskGroup, parts: "_Parts", on_ready: Callable[[Addresses], None], stop: asyncio.Event
+        self,
+        services: asyncio.TaskGroup,
+        parts: "_Parts",
+        accounts: Sequence[Account],
+        on_ready: Callable[[Addresses], None],
+        stop: asyncio.Event,
     ) -> None:
+        for account in accounts:
+            await parts.ingest.begin(account.account_id)
         services.create_task(parts.rest.run())
         await parts.rest.started()
         addresses = await self._open_ports(parts)

@@ -157,18 +157,21 @@ async def test_not_found_twice_at_once_is_none(gateway: Gateway) -> None:
     """The clock stands still: however often it is said, it was said once."""
     gateway.broker.answers.append(Unknown("?"))
     enough = asyncio.Event()
+    stands_still = True
 
     async def at_once(submission: Submission) -> NotFound:
-        gateway.clock.advance(-1)
+        if stands_still:
+            gateway.clock.advance(-1)
         if gateway.broker.asked[submission.command.broker_command_id] == 6:
             enough.set()
         return NotFound()
 
-    gateway.broker.findings.extend([at_once] * 6)
+    gateway.broker.findings.extend([at_once] * 10_000)
     await gateway.connect()
     command = await gateway.create()
     await asyncio.wait_for(enough.wait(), 20)
     assert (await gateway.command(command.intent_id)).outcome is Outcome.IN_DOUBT
+    stands_still = False
     await gateway.until(command, Outcome.NOT_SENT)
     assert gateway.broker.asked[command.broker_command_id] >= 7
 
@@ -213,14 +216,13 @@ async def test_a_report_on_the_way_outweighs_not_found(gateway: Gateway) -> None
     """The broker says it does not know the command, and its report comes before we have drawn the conclusion."""
     gateway.broker.answers.append(Unknown("?"))
     await gateway.connect()
-    created = await gateway.create()
 
     async def crossing(submission: Submission) -> NotFound:
         await gateway.report(trade("e1", "10", "100", submission.command.broker_command_id))
         return NotFound()
 
     gateway.broker.findings.extend([NotFound(), crossing])
-    await gateway.until(created, Outcome.ACCEPTED)
+    created = await gateway.until(await gateway.create(), Outcome.ACCEPTED)
     assert await status_of(gateway, created.intent_id) is S.FILLED
 
 
@@ -308,30 +310,31 @@ async def test_a_cancel_has_no_deadline(gateway: Gateway) -> None:
 # --- lanes ----------------------------------------------------------------------------------------------------------
 
 
-async def test_commands_of_one_order_go_one_after_another_and_orders_beside_each_other(gateway: Gateway) -> None:
+async def test_commands_of_one_order_go_one_after_another_and_orders_beside_each_other(folder: Path) -> None:
     first_may_end = asyncio.Event()
 
     async def slow(_submission: Submission) -> SubmitResult:
         await first_may_end.wait()
         return Acknowledged("x")
 
-    gateway.broker.answers.append(slow)
-    await gateway.connect()
-    first = await gateway.create()
-    cancel = await gateway.amend(first.intent_id)
-    other = await gateway.create()
-    await gateway.until_acknowledged(other)
-    assert gateway.broker.sent() == [first.broker_command_id, other.broker_command_id]
-    first_may_end.set()
-    await gateway.until_acknowledged(cancel)
-    assert gateway.broker.sent() == [name.broker_command_id for name in (first, other, cancel)]
-    await gateway.until_idle()
-    assert gateway.dispatcher.undispatched(ONE) == 0
+    async with trading(folder, limits=Limits(broker_call_s=20)) as gateway:
+        gateway.broker.answers.append(slow)
+        await gateway.connect()
+        first = await gateway.create()
+        cancel = await gateway.amend(first.intent_id)
+        other = await gateway.create()
+        await gateway.until_acknowledged(other)
+        assert gateway.broker.sent() == [first.broker_command_id, other.broker_command_id]
+        first_may_end.set()
+        await gateway.until_acknowledged(cancel)
+        assert gateway.broker.sent() == [name.broker_command_id for name in (first, other, cancel)]
+        await gateway.until_idle()
+        assert gateway.dispatcher.undispatched(ONE) == 0
 
 
 async def test_a_cancel_goes_out_although_its_create_is_in_doubt(gateway: Gateway) -> None:
     gateway.broker.answers.append(Unknown("?"))
-    gateway.broker.findings.append(never)
+    gateway.broker.findings.extend([never] * 1000)
     await gateway.connect()
     created = await gateway.create()
     await gateway.until(created, Outcome.IN_DOUBT)
@@ -401,7 +404,7 @@ async def stopped_at(folder: Path, clock: ManualClock, stage: str) -> str:
     async with trading(folder, clock=clock, failpoints=Watching(), ids=SequentialIds("a")) as gateway:
         if stage == "in doubt":
             gateway.broker.answers.append(Unknown("?"))
-            gateway.broker.findings.append(never)
+            gateway.broker.findings.extend([never] * 1000)
         elif stage != "acknowledged":
             gateway.broker.answers.append(never)
         if stage != "created":

@@ -7,7 +7,7 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -229,7 +229,7 @@ async def test_the_demo_ends_by_itself_and_its_figures_agree() -> None:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         str(ROOT / "scripts" / "demo.py"),
-        env=os.environ | {"DEMO_SECONDS": "4"},
+        env=os.environ | {"DEMO_SECONDS": "8"},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
@@ -244,3 +244,42 @@ async def test_the_demo_ends_by_itself_and_its_figures_agree() -> None:
     assert "trade    " in text
     assert "(0 still working)" in text
     assert text.endswith("stream and record agree\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, signal.SIGKILL])
+async def test_nothing_outlives_the_demo(tmp_path: Path, number: signal.Signals) -> None:
+    async with asyncio.timeout(90):
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, str(ROOT / "scripts" / "demo.py")),
+            env=os.environ | {"DEMO_DATA": str(tmp_path)},
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        bot_log = tmp_path / "demo-bot.log"
+        try:
+            while not (bot_log.exists() and "submit" in bot_log.read_text()):
+                await asyncio.sleep(0.1)
+            url = json.loads((tmp_path / "demo-connect.json").read_text())["rest"]
+            assert await is_open(url)
+            process.send_signal(number)
+            await process.wait()
+        finally:
+            if process.returncode is None:
+                process.terminate()
+                await process.wait()
+        while await is_open(url):
+            await asyncio.sleep(0.1)
+    assert process.returncode == (-signal.SIGKILL if number == signal.SIGKILL else 0)
+
+
+async def is_open(url: str) -> bool:
+    """Whether something listens there."""
+    host, _, port = url.removeprefix("http://").partition(":")
+    try:
+        _, writer = await asyncio.open_connection(host, int(port))
+    except OSError:
+        return False
+    writer.close()
+    with suppress(OSError):
+        await writer.wait_closed()
+    return True

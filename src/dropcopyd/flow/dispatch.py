@@ -20,7 +20,16 @@ from dropcopyd.domain.command import Command, OutcomeKind
 from dropcopyd.domain.event import Batch
 from dropcopyd.domain.limits import Limits
 from dropcopyd.domain.order import ActionType
-from dropcopyd.domain.report import Acknowledged, Found, NotFound, OrderReport, Refused, SubmitResult, Unknown
+from dropcopyd.domain.report import (
+    Acknowledged,
+    Found,
+    NotFound,
+    OrderReport,
+    Refused,
+    ReportKind,
+    SubmitResult,
+    Unknown,
+)
 from dropcopyd.domain.state import AccountState
 from dropcopyd.errors import DropcopyError
 from dropcopyd.flow.ownership import Actor, Spawn
@@ -228,8 +237,12 @@ class Dispatcher:
             return None
 
     async def _take_found(self, actor: Actor, command: Command, reports: tuple[OrderReport, ...]) -> None:
-        """The broker knows it: take in what it says, and that it has the command."""
-        for report in reports:
+        """The broker knows it: take in how the order stands, and that it has the command.
+
+        Executions are left to the stream and the snapshot, which have them in the broker's order: positions fold in
+        that order.
+        """
+        for report in (report for report in reports if report.kind is not ReportKind.TRADE):
             taking = _taking(replace(report, cursor=""))  # not the account's next report: the cursor stays
             await actor.decide_about(taking, broker_command_id=report.broker_command_id)
         await actor.decide(lambda state, now_ns: machine.acknowledge(state, command, None, now_ns))

@@ -95,7 +95,8 @@ class Feed:
             self.first = event.sequence
         self._entries.append((event.kind, event.symbol, event.asset_class, framed, event.chain))
         self.bytes += len(framed)
-        self._forget_segments()
+        if self._cache:
+            self._forget_segments()
 
     def trim(self, events_max: int, bytes_max: int) -> int:
         """Let the oldest events go until both bounds hold; returns the bytes freed. Cuts in strides, to stay cheap."""

@@ -18,7 +18,7 @@ from dropcopyd.domain.event import Batch
 from dropcopyd.domain.limits import Limits
 from dropcopyd.domain.report import OrderReport
 from dropcopyd.domain.state import AccountState
-from dropcopyd.errors import DropcopyError
+from dropcopyd.errors import Code, DropcopyError
 from dropcopyd.flow.dispatch import Dispatcher
 from dropcopyd.flow.ownership import Actor, Actors
 from dropcopyd.flow.reconcile import differences
@@ -54,6 +54,11 @@ class Ingest:
         self._sessions: Counter[str] = Counter()
         """Comings and goings per account: the same number before and after a wait means the same session."""
 
+    async def begin(self, account_id: str) -> None:
+        """After a start: nothing is known of the broker until its session is there, whatever the last run said."""
+        actor = await self._actors.get(account_id)
+        await self._move(actor, AccountConnection.BLIND, "starting", "the gateway has just started")
+
     async def on_report(self, account_id: str, report: OrderReport) -> None:
         """Decide about a report in order; the commit follows, back-pressure comes from the store's queue."""
         await self._store.room()
@@ -68,6 +73,9 @@ class Ingest:
             except DropcopyError as error:  # none may be skipped: the next one's cursor would pass over it
                 _log.error("ingest.failed", account_id=account_id, code=error.code.value)
                 await asyncio.sleep(_RETRY_S)
+            except Exception as error:  # noqa: BLE001  a bug of ours: that account stops, the others go on
+                _log.exception("ingest.internal", account_id=account_id, kind=report.kind.value)
+                actor.halt(Code.INTERNAL, "a report of the broker could not be taken in", type(error).__name__)
             else:
                 if done is not None:
                     done.add_done_callback(self._reached_committed)

@@ -128,13 +128,18 @@ class Actor:
             if then is not None:
                 then(batch)
             return
-        if not self._is_halted:
-            self._is_halted = True
-            self.connected.clear()
-            _log.error("account.halted", account_id=self.account.account_id, cause=str(done.exception()))
-            self._spawn(self._reload())
+        self.halt(Code.STORE_FAILED, "the journal could not be written", str(done.exception()))
 
-    async def _reload(self) -> None:
+    def halt(self, code: Code, reason: str, cause: str) -> None:
+        """Decide nothing more rather than guess; the account is published as HALTED with `reason`. Idempotent."""
+        if self._is_halted:
+            return
+        self._is_halted = True
+        self.connected.clear()
+        _log.error("account.halted", account_id=self.account.account_id, code=code.value, cause=cause)
+        self._spawn(self._reload(code, reason))
+
+    async def _reload(self, code: Code, reason: str) -> None:
         """Throw the pending state away, load what is durable, and publish HALTED; retried until the store writes."""
         while True:
             try:
@@ -145,8 +150,8 @@ class Actor:
                         self.state,
                         AccountConnection.HALTED,
                         self._clock.now_ns(),
-                        Code.STORE_FAILED.value,
-                        "the journal could not be written; start the daemon anew when the cause is mended",
+                        code.value,
+                        f"{reason}; start the daemon anew when the cause is mended",
                     )
                     if batch is not None:
                         self.state.apply(batch)

@@ -148,13 +148,18 @@ class Session:
 
     def pull(self, budget_bytes: int) -> bytes:
         """Frames for the wire, about `budget_bytes`, whole messages; b"" when there are none now."""
-        control, ready, moved = self._control, self._ready, self._moved
+        moved, ready = self._moved, self._ready
         if moved:
             for track in moved:
                 track.surely_sent = track.pulled
             moved.clear()
-        if not control and len(ready) == 1:
-            return self._pull_live(next(iter(ready)), budget_bytes)
+        if self._control or len(ready) > 1:
+            return self._pull_mixed(budget_bytes)
+        return self._pull_live(ready.popitem()[0], budget_bytes) if ready else b""
+
+    def _pull_mixed(self, budget_bytes: int) -> bytes:
+        """The session's own frames, then live accounts in turn."""
+        control, ready = self._control, self._ready
         parts: list[bytes] = []
         size = 0
         while control and size < budget_bytes:
@@ -164,33 +169,35 @@ class Session:
             size += len(frames)
             if place is not None:
                 place.pulled = to
-                moved.append(place)
+                self._moved.append(place)
         if not control:
             self._beat_is_pending = False
         if self._control_bytes < _CONTROL_BYTES_MAX:
             self._has_room.set()
         while not control and ready and size < budget_bytes:
-            frames = self._pull_live(next(iter(ready)), budget_bytes)
+            track = next(iter(ready))
+            del ready[track]
+            frames = self._pull_live(track, budget_bytes)
             parts.append(frames)
             size += len(frames)
         return b"".join(parts)
 
     def _pull_live(self, track: _Track, budget_bytes: int) -> bytes:
-        feed = track.feed
-        del self._ready[track]
-        while track.cursor < feed.head:
-            segment = feed.segment(track.cursor, track.selection, budget_bytes)
+        """The next frames of a track that was taken out of the ready ones; puts it back behind the others."""
+        feed, cursor = track.feed, track.cursor
+        while cursor < feed.head:
+            segment = feed.segment(cursor, track.selection, budget_bytes)
             if segment is None:
                 track.is_held = True
                 self._spawn(self._catch_up(track))
                 return b""
-            track.cursor, track.chain = segment.to, segment.chain
+            cursor = track.cursor = track.pulled = segment.to
+            track.chain = segment.chain
             self.delivered += segment.count
-            track.pulled = segment.to
             self._moved.append(track)
             if segment.frames:
-                if track.cursor < feed.head:
-                    self._ready[track] = None  # behind the others, for fairness between accounts
+                if cursor < feed.head:
+                    self._ready[track] = None
                 return segment.frames
         return b""
 
@@ -268,7 +275,7 @@ class Session:
     async def subscribe(self, request: SubscribeRequest) -> None:
         """Attach a scope. Raises InvalidError, NotFoundError or DropcopyError and leaves all as it was."""
         account_id = self._validate(request)
-        await self._has_room.wait()
+        await self.room()
         async with self._attaching:
             if account_id == _ORGANIZATION:
                 await self._attach_organization(request)
@@ -276,11 +283,15 @@ class Session:
                 await self._access.account(self._principal, account_id, "/trading_account_id")
                 await self._attach_account(account_id, request)
 
+    async def room(self) -> None:
+        """Until the client has taken enough of what is queued for it: before a further request is looked at."""
+        await self._has_room.wait()
+
     async def unsubscribe(self, account_id: str) -> None:
         """Remove a scope, if there is one, and confirm. Raises InvalidError for a malformed id."""
         if account_id:
             account_id = parse_uuid(account_id, "/trading_account_id")
-        await self._has_room.wait()
+        await self.room()
         async with self._attaching:
             if self._scopes.pop(account_id, None) is not None:
                 self._after_unsubscribe(account_id)

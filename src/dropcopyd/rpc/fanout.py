@@ -56,6 +56,7 @@ class Fanout:
         self.tasks = tasks
         self._kind = kind or ResponseStream
         self._woken: list[Lane] = []
+        self._due: list[Lane] = []
         self._scheduled = False
         loop = asyncio.get_running_loop()
         delay_s = limits.flush_delay_ms / 1e3
@@ -74,13 +75,17 @@ class Fanout:
             self._call_flush(self._flush)
 
     def _flush(self) -> None:
-        lanes = self._woken
-        if len(lanes) > _LANES_PER_TURN:
-            self._woken = lanes[_LANES_PER_TURN:]
-            del lanes[_LANES_PER_TURN:]
+        """A slice of the lanes that are due; those woken meanwhile wait for the next round, and its timer."""
+        due = self._due
+        if not due:
+            due, self._due, self._woken = self._woken, self._woken, due
+        lanes = due[:_LANES_PER_TURN]
+        del due[:_LANES_PER_TURN]
+        if due:
             self._call_soon(self._flush)
+        elif self._woken:
+            self._call_flush(self._flush)
         else:
-            self._woken = []
             self._scheduled = False
         for lane in lanes:
             try:
@@ -102,6 +107,7 @@ class Lane:
         self.scheduled = False
         self._writable = True
         self.fanout = fanout
+        self.schedule = fanout.schedule
         self._h2 = h2_connection
         self._transport = transport
         self._turn_bytes = fanout.limits.write_buffer_bytes_max
@@ -120,7 +126,7 @@ class Lane:
         """Serve this lane again if something waits; the connection's window may have opened."""
         if self.ready and not self.scheduled:
             self.scheduled = True
-            self.fanout.schedule(self)
+            self.schedule(self)
 
     def window_opened(self, stream_id: int) -> None:
         """A stream's own window has grown; it may still be shut."""
@@ -331,7 +337,7 @@ class ResponseStream:
         lane.ready.append(self)
         if not lane.scheduled:
             lane.scheduled = True
-            lane.fanout.schedule(lane)
+            lane.schedule(lane)
 
     async def drained(self) -> None:
         """See `Response.drained`."""

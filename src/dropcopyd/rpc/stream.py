@@ -162,6 +162,7 @@ class StreamService:
     async def _take(self, stream: _Open, request: pb.StreamEventsRequest | pb.StreamRequest) -> None:
         """One request on the stream. What is wrong with it is answered in the stream, which stays as it was."""
         session = stream.session
+        await session.room()
         kind = request.WhichOneof("msg")
         account_id = getattr(request, kind).account_id if kind == "arm" else ""
         try:

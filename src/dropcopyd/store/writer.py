@@ -18,6 +18,8 @@ from dropcopyd.ports import Committed, Encoder, Failpoints, OnCommitted
 from dropcopyd.store import rows
 
 _log = structlog.get_logger()
+_BEGIN_TRIES: Final = 6
+"""Each waits for the connection's busy timeout of 10 s."""
 _GROUP_BATCHES_MAX: Final = 512
 
 
@@ -138,7 +140,7 @@ class Writer:
         """Commit the entries together, or why that failed; nothing was kept then."""
         group = _Group()
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
+            self._begin()
             for entry in entries:
                 if entry.account.number in self._failed:
                     error = StoreError(Code.STORE_FAILED, "an earlier batch of this account failed")
@@ -156,6 +158,19 @@ class Writer:
             return error
         self._failpoints.reached("store.commit.after")
         return group
+
+    def _begin(self) -> None:
+        """Begin a transaction; the lock of another process is waited for, up to a minute."""
+        for _ in range(_BEGIN_TRIES - 1):
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                    raise
+                _log.warning("store.locked", cause="another process holds the journal's lock")
+            else:
+                return
+        self._connection.execute("BEGIN IMMEDIATE")
 
     def _write_entry(self, entry: Entry, group: _Group) -> None:
         account, batch = entry.account, entry.batch
