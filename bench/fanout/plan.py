@@ -32,6 +32,8 @@ class Server:
 
     def takes(self, scenario: "Scenario") -> bool:
         """Whether the scenario means anything for this server."""
+        if self.kind == "ours-journal":
+            return not scenario.is_paced and scenario.streams <= 100
         return self.kind != "ours-commit" or scenario.is_paced
 
 

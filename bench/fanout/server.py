@@ -1,7 +1,8 @@
 """The servers written in Python, one per process: `python -m bench.fanout.server JOB`.
 
-Prints one JSON line (port, key, request), serves, and ends with its standard input. Busy rivals send bursts without
-waiting for each other; ours publishes bursts to its hub, each when all sessions have taken the last one.
+Prints one JSON line (port, key, request), serves, and ends with its standard input. Nothing is sent before all streams
+are open. Busy rivals then send bursts without waiting for each other; ours publishes bursts to its hub, each when all
+sessions have taken the last one.
 """
 
 import asyncio
@@ -10,11 +11,11 @@ import os
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from dataclasses import asdict, dataclass
 from itertools import cycle, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import uvloop
 
@@ -186,6 +187,7 @@ class Broadcast:
         if self._streams >= self._job.streams:
             self._all_open.set()
         if not self._job.events_per_s:
+            await self._all_open.wait()
             for count, event in enumerate(cycle(self._events), start=1):
                 yield event
                 if count % BURST == 0:
@@ -282,14 +284,13 @@ async def serve_grpclib(job: Job) -> None:
 
     server = grpclib.server.Server([Service()])
     await server.start("127.0.0.1", 0, backlog=2_048)
-    assert server._server is not None
-    hello(server._server.sockets[0].getsockname()[1])
+    hello(cast("asyncio.Server", server._server).sockets[0].getsockname()[1])
     await broadcast.run()
 
 
 # ------------------------------------------------------------------------------------------------------------------
 
-KINDS: dict[str, Callable[[Job], Awaitable[None]]] = {
+KINDS: dict[str, Callable[[Job], Coroutine[Any, Any, None]]] = {
     "ours": serve_ours,
     "ours-journal": serve_journal,
     "ours-commit": serve_commits,

@@ -39,12 +39,12 @@ func (rawCodec) Unmarshal(data []byte, value interface{}) error {
 func (rawCodec) String() string { return "raw" }
 
 type server struct {
-	streams    int
-	perSecond  int
-	messages   [][]byte
-	lock       sync.Mutex
-	listeners  []chan *[]byte
-	pacesSince sync.Once
+	streams   int
+	perSecond int
+	messages  [][]byte
+	lock      sync.Mutex
+	listeners []chan *[]byte
+	allOpen   chan struct{}
 }
 
 func (s *server) subscribe(_ interface{}, stream grpc.ServerStream) error {
@@ -52,10 +52,12 @@ func (s *server) subscribe(_ interface{}, stream grpc.ServerStream) error {
 	if err := stream.RecvMsg(&request); err != nil {
 		return err
 	}
+	events := s.join()
+	<-s.allOpen
 	if s.perSecond == 0 {
 		return s.sendAll(stream)
 	}
-	for message := range s.join() {
+	for message := range events {
 		if err := stream.SendMsg(message); err != nil {
 			return err
 		}
@@ -78,8 +80,11 @@ func (s *server) join() chan *[]byte {
 	defer s.lock.Unlock()
 	events := make(chan *[]byte, queueEvents)
 	s.listeners = append(s.listeners, events)
-	if len(s.listeners) >= s.streams {
-		s.pacesSince.Do(func() { go s.pace() })
+	if len(s.listeners) == s.streams {
+		close(s.allOpen)
+		if s.perSecond != 0 {
+			go s.pace()
+		}
 	}
 	return events
 }
@@ -132,7 +137,7 @@ func main() {
 	check(err)
 	perSecond, err := strconv.Atoi(os.Args[2])
 	check(err)
-	s := &server{streams: streams, perSecond: perSecond, messages: read(os.Args[3])}
+	s := &server{streams: streams, perSecond: perSecond, messages: read(os.Args[3]), allOpen: make(chan struct{})}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	check(err)
 	grpcServer := grpc.NewServer(grpc.CustomCodec(rawCodec{}))
