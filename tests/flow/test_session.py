@@ -624,3 +624,30 @@ async def test_a_failed_first_attach_leaves_no_subscription(node: Node, desk: De
     await one.drain()
     assert one.words == []
     assert listeners(node) == 0
+
+
+# --- the cursor of a stream that is cut -----------------------------------------------------------------------------
+
+
+async def test_a_cut_stream_is_given_the_cursor_before_the_pull_that_is_still_unsent(node: Node, desk: Desk) -> None:
+    one = await attached(node, subscribe(ONE))
+    await commit(node, desk.create_batch())
+    one.pull()
+    assert one.session.cursors() == [(ONE, 2)]
+    await commit(node, desk.create_batch())
+    assert one.session.cursors() == [(ONE, 2)], "what nobody has pulled is not sent"
+    one.pull()
+    assert one.session.cursors() == [(ONE, 4)]
+    assert one.session.cursors(has_unsent=True) == [(ONE, 2)], "the last pull may lie half sent"
+    one.pull()  # there was nothing: so the edge had room, and all before is sent
+    assert one.session.cursors(has_unsent=True) == [(ONE, 4)]
+
+
+async def test_a_stream_that_is_cut_within_its_replay_has_no_cursor_yet(node: Node, desk: Desk) -> None:
+    await commit(node, *desk.life(AAPL, fills=1))
+    listening = node.listen()
+    await asyncio.wait_for(listening.session.subscribe(subscribe(ONE, is_primed=True)), 20)
+    assert listening.session.cursors() == [], "a resume from the head would skip the state"
+    await listening.drain()
+    head = (await node.store.read_state(ONE, 0)).head.sequence
+    assert listening.session.cursors() == [(ONE, head)]
