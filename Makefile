@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 UV_VERSION := 0.13.9
 export UV_NO_PROGRESS := 1
 
-.PHONY: help setup demo test lint types gen ci bench constraints clean
+.PHONY: help setup demo test lint types gen ci bench bench-fanout interop constraints clean
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -39,6 +39,13 @@ demo: setup ## a gateway, a small bot and the live view; DEMO_SECONDS=20 ends by
 
 bench: setup ## latency and fan-out, beside grpcio, in one run
 	@PYTHONPATH=. $(BIN)/python -m bench $(ARGS)
+
+interop: setup ## clients in Python, Node, Go and Java against the real server; installs them (Debian, root)
+	@scripts/interop-setup.sh
+	@DROPCOPY_REQUIRE_INTEROP=1 $(BIN)/python -m pytest tests/interop $(ARGS)
+
+bench-fanout: setup ## fan-out beside grpcio, grpclib and grpc-go (see docs/performance.md)
+	@PYTHONPATH=. $(BIN)/python -m bench.fanout $(ARGS)
 
 types: setup ## mypy --strict
 	@$(BIN)/mypy --no-error-summary

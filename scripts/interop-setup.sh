@@ -15,6 +15,20 @@ for tool in javac:default-jdk-headless node:nodejs npm:npm; do
   command -v "${tool%%:*}" > /dev/null || packages+=("${tool##*:}")
 done
 
+npm_folder=.venv/interop/npm
+install_npm_packages() {
+  cmp -s tests/interop/package-lock.json "$npm_folder/installed.json" && return
+  mkdir -p "$npm_folder"
+  cp tests/interop/package.json tests/interop/package-lock.json "$npm_folder/"
+  npm ci --prefix "$npm_folder" --ignore-scripts --no-audit --no-fund --loglevel=error
+  cp tests/interop/package-lock.json "$npm_folder/installed.json"
+}
+beside=
+if command -v npm > /dev/null; then # beside apt-get: both mostly wait for the network
+  install_npm_packages &
+  beside=$!
+fi
+
 missing=()
 for package in "${packages[@]}"; do
   dpkg-query -W -f '${db:Status-Status}' "$package" 2> /dev/null | grep -qx installed || missing+=("$package")
@@ -22,13 +36,7 @@ done
 if ((${#missing[@]})); then
   export DEBIAN_FRONTEND=noninteractive
   apt-get update -qq
-  apt-get install -y -qq --no-install-recommends "${missing[@]}" > /dev/null
+  apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=120 "${missing[@]}" > /dev/null
 fi
 
-npm_folder=.venv/interop/npm
-mkdir -p "$npm_folder"
-if ! cmp -s tests/interop/package-lock.json "$npm_folder/installed.json"; then
-  cp tests/interop/package.json tests/interop/package-lock.json "$npm_folder/"
-  npm ci --prefix "$npm_folder" --ignore-scripts --no-audit --no-fund --loglevel=error
-  cp tests/interop/package-lock.json "$npm_folder/installed.json"
-fi
+if [ -n "$beside" ]; then wait "$beside"; else install_npm_packages; fi

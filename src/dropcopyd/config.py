@@ -92,7 +92,7 @@ def load(path: Path | None = None, **overrides: Any) -> Settings:
         )
         raise DropcopyError(Code.INVALID_CONFIGURATION, faults) from error
     except ValueError as error:  # an unreadable TOML file
-        raise DropcopyError(Code.INVALID_CONFIGURATION, str(error)) from error
+        raise DropcopyError(Code.INVALID_CONFIGURATION, f"the settings file {path}: {error}") from error
 
 
 def _is_loopback(host: str) -> bool:
