@@ -53,6 +53,7 @@ async def test_attach_replays_state_in_order_each_kind_closed_by_primed(daemon: 
     account_id = daemon.info["account_id"]
     async with open_client(daemon) as client:
         client.subscribe(account_id)
+        await client.until(has("status"))
         await rest.create("AAPL", "BUY", "3")
         working = await rest.create("AAPL", "BUY", "5", price="1.00")
         await client.until(lambda events: filled(events) and len(client.of("command_outcome")) >= 4)
@@ -94,6 +95,7 @@ async def test_a_resume_gets_exactly_what_it_missed(daemon: Daemon, rest: Rest) 
     account_id = daemon.info["account_id"]
     async with open_client(daemon) as client:
         client.subscribe(account_id)
+        await client.until(has("status"))
         await rest.create("AAPL", "BUY", "3")
         await client.until(filled)
         heard, epoch = client.journal, client.of("status")[0].epoch
@@ -124,6 +126,7 @@ async def test_a_cursor_that_cannot_be_honoured_is_reset_with_state(
     account_id = daemon.info["account_id"]
     async with open_client(daemon) as client:
         client.subscribe(account_id)
+        await client.until(has("status"))
         await rest.create("AAPL", "BUY", "3")
         await client.until(filled)
         last, epoch = client.journal[-1], client.of("status")[0].epoch
