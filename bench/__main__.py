@@ -13,6 +13,7 @@ def main() -> None:
     arguments = sys.argv[1:]
     for script, title in (
         ("latency.py", "REST and stream latency"),
+        ("delivery.py", "Commit to delivery"),
         ("transport.py", "Fan-out: what one delivered event costs the server"),
     ):
         print(f"\n== {title}\n", flush=True)

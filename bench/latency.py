@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-import httpx2
 
 from dropcopy import proto as pb
 
@@ -56,26 +55,34 @@ async def start(folder: Path) -> tuple[asyncio.subprocess.Process, dict[str, Any
 
 
 async def submit_many(info: dict[str, Any], count: int, clients: int) -> tuple[list[float], float]:
-    """Times in ms of `count` submits by so many clients at once, and orders/s."""
-    url = f"/v1/accounts/{info['account_id']}/intents"
+    """Times in ms of `count` submits by so many clients at once, and orders/s.
+
+    A client is one connection and a few lines of HTTP/1.1: a full HTTP library would cost more than the server.
+    """
+    host, port = info["rest"].removeprefix("http://").split(":")
     command = {
         "action_type": "CREATE",
         "payload": {"symbol": "AAPL", "order_side": "BUY", "spec": {"Market": {"quantity": "1"}}},
     }
+    body = json.dumps({"command": command}).encode()
+    head = (
+        f"POST /v1/accounts/{info['account_id']}/intents HTTP/1.1\r\nhost: {host}\r\nx-api-key: {info['api_key']}\r\n"
+        f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+    )
+    request = head.encode() + body
     times: list[float] = []
 
     async def client(share: int) -> None:
-        headers = {"x-api-key": info["api_key"]}
-        async with httpx2.AsyncClient(base_url=info["rest"], headers=headers, timeout=30) as http:
-            for number in range(share):
-                begin = time.perf_counter_ns()
-                answer = await http.post(url, json={"command": command})
-                times.append((time.perf_counter_ns() - begin) / 1e6)
-                if answer.status_code == 503 or answer.status_code == 429:
-                    await asyncio.sleep(0.05)
-                else:
-                    assert answer.status_code == 201, answer.text
-                _ = number
+        reader, writer = await asyncio.open_connection(host, int(port))
+        for _ in range(share):
+            begin = time.perf_counter_ns()
+            writer.write(request)
+            answer = await reader.readuntil(b"\r\n\r\n")
+            length = int(answer.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+            await reader.readexactly(length)
+            times.append((time.perf_counter_ns() - begin) / 1e6)
+            assert answer.startswith(b"HTTP/1.1 201"), answer
+        writer.close()
 
     begin = time.perf_counter()
     await asyncio.gather(*(client(count // clients) for _ in range(clients)))
