@@ -1,5 +1,6 @@
 /* The floor of fan-out: what the kernel takes for sendmsg of the same bytes to the same number of connections, with
- * nothing above it. The sender is this process on one core; the receiver is a child on the other, which only reads.
+ * nothing above it. The sender is this process on one core; the receiver is a child on the other, which only reads and
+ * never sleeps, like the load client.
  *
  *   floor CONNECTIONS BYTES ROUNDS_PER_S SECONDS SENDER_CORE RECEIVER_CORE
  *
@@ -52,7 +53,7 @@ static void receive(int port, int count, int core) {
         epoll_ctl(poll, EPOLL_CTL_ADD, event.data.fd, &event);
     }
     while (open) {
-        int ready = epoll_wait(poll, events, 1024, -1);
+        int ready = epoll_wait(poll, events, 1024, 0);
         for (int i = 0; i < ready; i++)
             if (recv(events[i].data.fd, buffer, sizeof buffer, 0) <= 0) {
                 epoll_ctl(poll, EPOLL_CTL_DEL, events[i].data.fd, NULL);

@@ -85,7 +85,7 @@ class Bench:
             per_s=deliveries / seconds,
             cpu_us=found["server_cpu_s"] / deliveries * 1e6,
             server_share=found["server_cpu_s"] / seconds,
-            client_share=found["client_cpu_s"] / seconds,
+            client_share=found["client_busy_s"] / seconds,
             p50_ms=found["p50_ms"],
             p99_ms=found["p99_ms"],
             p999_ms=found["p999_ms"],

@@ -53,7 +53,8 @@ class Table:
                     self._skip(server, f"not installed: {missing}")
                     servers = [other for other in servers if other != server]
                 except RunError as error:
-                    print(f"  {server.name}: a run failed: {error}", flush=True)
+                    print(f"  {server.name} left out, a run failed: {error}", flush=True)
+                    servers = [other for other in servers if other != server]
         return [(server, _median(found)) for server, found in runs.items() if found]
 
     def _skip(self, server: Server, why: str) -> None:
