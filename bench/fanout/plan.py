@@ -6,8 +6,8 @@ METHOD = "/trading.TradingService/SubscribeEvents"
 MESSAGE_BYTES = 250
 BURST = 64
 EVENTS_PER_S = 500
-RIVAL_MESSAGES = 4_096
-"""The first so many journal events are what the rivals send, over and over."""
+RIVAL_MESSAGES = 64
+"""The first so many journal events are what the rivals send, over and over: few, so that they stay in the cache."""
 WINDOW_DEFAULT = 65_535
 WINDOW_MAX = 2**31 - 1
 SPARE_S = 4.0

@@ -40,7 +40,7 @@ def test_the_journal_holds_what_the_rivals_send(bench: Bench) -> None:
         sequences.append(event.sequence)
         assert plan.MESSAGE_BYTES - 6 <= size <= plan.MESSAGE_BYTES
         at += 4 + size
-    assert sequences == list(range(1, _ROWS + 1))
+    assert sequences == list(range(1, plan.RIVAL_MESSAGES + 1))
     assert bench.journal.commit_cpu_us > 0
 
 

@@ -14,6 +14,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime"
 	"strconv"
 	"sync"
 	"syscall"
@@ -26,6 +27,7 @@ import (
 const (
 	stampMark   = "@@"
 	queueEvents = 1024
+	burst       = 64
 )
 
 // rawCodec hands bytes through.
@@ -70,6 +72,9 @@ func (s *server) sendAll(stream grpc.ServerStream) error {
 		for i := range s.messages {
 			if err := stream.SendMsg(&s.messages[i]); err != nil {
 				return err
+			}
+			if i%burst == burst-1 {
+				runtime.Gosched() // or one stream of a thousand may wait for minutes
 			}
 		}
 	}
