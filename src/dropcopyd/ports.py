@@ -10,7 +10,7 @@ from dropcopyd.domain.event import Batch, Event, EventType, Trade
 from dropcopyd.domain.instrument import Instrument
 from dropcopyd.domain.order import Order
 from dropcopyd.domain.position import Position
-from dropcopyd.domain.report import BrokerSnapshot, FindResult, OrderReport, SubmitResult
+from dropcopyd.domain.report import BrokerCapabilities, BrokerSnapshot, FindResult, OrderReport, SubmitResult
 from dropcopyd.domain.state import AccountState, Chain
 
 
@@ -76,6 +76,7 @@ class Broker(Protocol):
     """
 
     kind: BrokerKind
+    capabilities: BrokerCapabilities
 
     async def run(self, listener: BrokerListener) -> None:
         """Connect, report, reconnect, until cancelled."""

@@ -15,6 +15,7 @@ from dropcopyd.domain.limits import Limits
 from dropcopyd.domain.order import OrderSide, OrderVenue
 from dropcopyd.domain.report import (
     Acknowledged,
+    BrokerCapabilities,
     BrokerSnapshot,
     FindResult,
     NotFound,
@@ -55,6 +56,7 @@ class ScriptedBroker:
     """The `Broker` port: answers in the order written down, then `Acknowledged` and `NotFound`; counts everything."""
 
     kind = BrokerKind.PAPER
+    capabilities = BrokerCapabilities()
 
     def __init__(self, clock: ManualClock) -> None:
         self._clock = clock

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
+from dropcopyd.domain.adjustment import AdjustmentKind
 from dropcopyd.domain.instrument import InstrumentKey
+from dropcopyd.domain.order import OrderSide, OrderTerms, OrderVenue
 
 
 class ReportKind(StrEnum):
@@ -20,6 +22,21 @@ class ReportKind(StrEnum):
     REQUEST_REFUSED = "REQUEST_REFUSED"
     """A replace or cancel was refused; the order stands as it stood."""
     TRADE = "TRADE"
+    BUST = "BUST"
+    """The execution `exec_ref_id` never was (FIX Trade Cancel)."""
+    CORRECTION = "CORRECTION"
+    """The execution `exec_ref_id` is replaced: `last_quantity` and `last_price` are its whole corrected figures.
+    `exec_id` is what a later amendment names."""
+    RESTATED = "RESTATED"
+    """The broker changed the order in place, unasked: `quantity` and prices where it says them."""
+    DONE_FOR_DAY = "DONE_FOR_DAY"
+    """No more today: the end of a DAY order, a pause of one that goes on tomorrow."""
+    STOPPED = "STOPPED"
+    """A guarantee, no execution: `last_quantity` and `last_price` are what is guaranteed."""
+    TRIGGERED = "TRIGGERED"
+    """A stop order has been activated."""
+    STATUS = "STATUS"
+    """An answer to a status question or to a possible resend: nothing happened."""
 
 
 class Liquidity(StrEnum):
@@ -36,10 +53,23 @@ class Fee:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReportedOrder:
+    """An order as the broker describes it, enough to keep one that nobody here sent."""
+
+    key: InstrumentKey
+    order_side: OrderSide
+    terms: OrderTerms
+    order_venue: OrderVenue = OrderVenue.SMART
+    client_reference_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OrderReport:
     """One report of a broker about one order.
 
-    `broker_command_id` is the command the report names (FIX ClOrdID): the request it answers, else the live one.
+    `broker_command_id` is the command the report names (FIX ClOrdID): the request it answers, else the live one; one
+    that nobody here sent (or "") makes it a report of an external order, known by `external_order_id` and described
+    by `order`.
     Figures are the broker's after the report, None where it did not say. A TRADE carries `last_quantity` > 0 and
     `last_price`; `broker_sent_at_ns` is then the transaction time. `cursor` is the broker's own place of this report,
     to be handed back to `Broker.snapshot`; "" where the broker has none.
@@ -54,8 +84,11 @@ class OrderReport:
     reason: str | None = None
     quantity: Decimal | None = None
     limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
     cumulative_quantity: Decimal | None = None
     exec_id: str | None = None
+    exec_ref_id: str | None = None
+    """The execution that a BUST or CORRECTION amends: its exec_id, or that of its last correction."""
     last_quantity: Decimal | None = None
     last_price: Decimal | None = None
     trade_date: str | None = None
@@ -63,7 +96,43 @@ class OrderReport:
     venue: str | None = None
     liquidity: Liquidity | None = None
     fees: tuple[Fee, ...] = ()
+    order: ReportedOrder | None = None
     cursor: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BalanceReport:
+    """An account's money in one currency as the broker has it; None = the broker did not say, never zero."""
+
+    currency: str
+    cash: Decimal | None = None
+    buying_power: Decimal | None = None
+    equity: Decimal | None = None
+    initial_margin: Decimal | None = None
+    maintenance_margin: Decimal | None = None
+    broker_sent_at_ns: int | None = None
+    cursor: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdjustmentReport:
+    """A change of a position or of cash that is no execution. `adjustment_id` is the broker's, unique in the account:
+    the same one again is a repetition. Deltas are signed; `cash_delta` is in `currency`."""
+
+    adjustment_id: str
+    kind: AdjustmentKind
+    key: InstrumentKey | None = None
+    quantity_delta: Decimal | None = None
+    cost_delta: Decimal | None = None
+    cash_delta: Decimal | None = None
+    currency: str | None = None
+    note: str = ""
+    broker_sent_at_ns: int | None = None
+    cursor: str = ""
+
+
+BrokerReport = OrderReport | BalanceReport | AdjustmentReport
+"""Everything a broker tells unasked, in its own order per account."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +193,8 @@ class OrderClaim:
     quantity: Decimal
     limit_price: Decimal | None
     cumulative_quantity: Decimal
+    order: ReportedOrder | None = None
+    """Its description, for an order that nobody here sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +210,24 @@ class BrokerSnapshot:
     """The broker's side of one account at one instant.
 
     `reports`: what it reported after the cursor asked for, in its own order. `orders`: every open order. `positions`:
-    every non-flat position. `cursor`: where this snapshot ends.
+    every non-flat position. `balances`: the money. `executions`: the effective executions that the broker can still
+    list (at least those of its trade date), as TRADE reports with the figures in force, whether or not they were
+    reported before. `cursor`: where this snapshot ends.
     """
 
     reports: tuple[OrderReport, ...]
     orders: tuple[OrderClaim, ...]
     positions: tuple[PositionClaim, ...]
     cursor: str
+    balances: tuple[BalanceReport, ...] = ()
+    executions: tuple[OrderReport, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerCapabilities:
+    """What differs from broker to broker in the life of an order."""
+
+    can_raise_filled: bool = False
+    """Whether a replace may raise a filled order's quantity and open it again [FIX C.1.c]."""
+    bust_reopens: bool = True
+    """Whether a bust on a filled order opens it again [FIX D34]; cancelled and done orders never reopen."""

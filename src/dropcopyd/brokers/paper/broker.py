@@ -13,6 +13,7 @@ from dropcopyd.brokers.paper.session import Session
 from dropcopyd.domain.account import BrokerKind
 from dropcopyd.domain.report import (
     Acknowledged,
+    BrokerCapabilities,
     BrokerSnapshot,
     FindResult,
     Found,
@@ -52,6 +53,7 @@ class PaperBroker:
     """
 
     kind = BrokerKind.PAPER
+    capabilities = BrokerCapabilities()
 
     def __init__(
         self,
