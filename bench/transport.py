@@ -109,7 +109,8 @@ class Tap:
 class Counted(Protocol):
     """Something that counts the events it handed over."""
 
-    delivered: int
+    @property
+    def delivered(self) -> int: ...
 
 
 class _Stop(Exception):  # noqa: N818

@@ -488,7 +488,7 @@ async def test_a_reader_that_does_not_read_costs_no_memory_and_loses_nothing(fol
         total = sum(len(event.payload) for event in published.journal[ONE])
         for _ in range(200):
             await asyncio.sleep(0.001)
-            assert one.session._control_bytes < 300_000 < total / 2
+            assert one.session.queued_bytes < 300_000 < total / 2
         assert not attaching.done(), "the attach waits for its reader"
         asked = asyncio.get_running_loop().create_task(one.session.unsubscribe(TWO))
         await commit(node, desk.create_batch())
@@ -511,7 +511,7 @@ async def test_what_fell_out_of_the_ring_comes_from_the_store(folder: Path) -> N
 
 
 async def test_a_read_that_fails_on_the_way_is_tried_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dropcopyd.flow.session._RETRY_S", 0.001)
+    monkeypatch.setattr("dropcopyd.flow.session.delivery._RETRY_S", 0.001)
     async with running(folder, Limits(ring_events_per_account=1)) as (node, published):
         faults = iter([True, True, False])
         read_events = SqliteStore.read_events

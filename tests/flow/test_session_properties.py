@@ -225,7 +225,7 @@ class Run:
         """What is still covered goes on at the session's cursor; the rest ends with what was already handed over."""
         await self.listening.session.unsubscribe(name)
         self.model.scopes.pop(name, None)
-        cursors = {one: track.cursor for one, track in self.listening.session._tracks.items()}
+        cursors = {one: track.cursor for one, track in self.listening.session._delivery.tracks.items()}
         while self.listening.pull():
             pass
         heard = {one: sequence for one, sequence, _ in self.listening.events}
