@@ -1,0 +1,38 @@
+"""The account's state machine: (state, input) -> Batch. Pure: time and ids come in, nothing goes out.
+
+Inputs are the caller's commands, the legs of an attempt, and the broker's reports. Every input is applied in
+whatever state the order is; an input that changes nothing (a duplicate, a late echo) yields None.
+
+`commands` takes what callers ask and what became of the attempt, `reports` what a broker says of an order,
+`executions` its fills, `positions` what they make of a position, `connection` the account's line; `draft` is the
+batch in the making that they share.
+"""
+
+from dropcopyd.domain.machine.commands import (
+    acknowledge,
+    amend,
+    begin_attempt,
+    create,
+    doubt,
+    expire,
+    not_sent,
+    refuse,
+)
+from dropcopyd.domain.machine.connection import move_connection, take_cursor
+from dropcopyd.domain.machine.executions import execution_key
+from dropcopyd.domain.machine.reports import take_report
+
+__all__ = [
+    "acknowledge",
+    "amend",
+    "begin_attempt",
+    "create",
+    "doubt",
+    "execution_key",
+    "expire",
+    "move_connection",
+    "not_sent",
+    "refuse",
+    "take_cursor",
+    "take_report",
+]
