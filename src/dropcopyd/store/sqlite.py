@@ -3,17 +3,15 @@
 import asyncio
 import json
 import sqlite3
-import threading
 from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO, Any, Final, TypeVar
+from typing import IO, TypeVar
 
 from dropcopyd.domain import catalogue
 from dropcopyd.domain.account import Account
 from dropcopyd.domain.command import Command, IdempotencyRecord
 from dropcopyd.domain.event import Batch, EventType, Trade
-from dropcopyd.domain.instrument import Instrument, InstrumentKey
+from dropcopyd.domain.instrument import Instrument
 from dropcopyd.domain.limits import Limits
 from dropcopyd.domain.order import Order
 from dropcopyd.domain.position import Position
@@ -25,18 +23,16 @@ from dropcopyd.ports import (
     Committed,
     Encoder,
     Failpoints,
-    Head,
     Ids,
     KeyRecord,
     OnCommitted,
     Page,
 )
-from dropcopyd.store import migrate, rows
+from dropcopyd.store import loading, migrate, rows
+from dropcopyd.store.reader import Reader
 from dropcopyd.store.writer import Entry, Readmission, Writer
 
-_READERS: Final = 2
 _Result = TypeVar("_Result")
-_Query = Callable[[sqlite3.Connection], _Result]
 
 
 class SqliteStore:
@@ -46,20 +42,17 @@ class SqliteStore:
         self, path: Path, lock: IO[str], epoch: str, writer: Writer, accounts: Sequence[Account], limits: Limits
     ) -> None:
         self.epoch = epoch
-        self._path = path
         self._lock = lock
         self._writer = writer
         self._encoder = writer.encoder
         self._accounts = {account.account_id: account for account in accounts}
-        self._instruments: dict[InstrumentKey, Instrument] = {}
         self._limits = limits
         self._queued = 0
         self._is_closed = False
         self._has_room = asyncio.Event()
         self._has_room.set()
-        self._local = threading.local()
-        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="dropcopy-reader")
-        self._connections: list[sqlite3.Connection] = []
+        self._reader = Reader(path)
+        self._read = self._reader.read
         writer.on_done = self._left_queue
 
     # --- writing --------------------------------------------------------------------------------------------------
@@ -99,17 +92,14 @@ class SqliteStore:
         """Commit what is queued and let the folder go."""
         self._is_closed = True
         await asyncio.to_thread(self._writer.stop)
-        self._readers.shutdown()
-        for connection in self._connections:
-            connection.close()
+        self._reader.close()
         self._lock.close()
 
     # --- reading --------------------------------------------------------------------------------------------------
 
     async def read_state(self, account_id: str, changed_after_ns: int) -> AttachedState:
         def query(connection: sqlite3.Connection) -> AttachedState:
-            row = _account_row(connection, account_id)
-            return self._attached(connection, row, changed_after_ns)
+            return self._attached(connection, loading.account_row(connection, account_id), changed_after_ns)
 
         return await self._read(query)
 
@@ -123,25 +113,8 @@ class SqliteStore:
         return await self._read(query)
 
     def _attached(self, connection: sqlite3.Connection, row: sqlite3.Row, changed_after_ns: int) -> AttachedState:
-        account = self._known(row)
-        orders = connection.execute(
-            "SELECT * FROM orders WHERE account = ?1 AND is_working = 1"
-            " UNION ALL SELECT * FROM orders WHERE account = ?1 AND is_working = 0 AND received_at_ns > ?2"
-            " ORDER BY number",
-            (account.number, changed_after_ns),
-        ).fetchall()
-        positions = connection.execute(
-            "SELECT * FROM positions WHERE account = ? AND (quantity <> '0' OR received_at_ns > ?)",
-            (account.number, changed_after_ns),
-        ).fetchall()
-        instruments = self._instruments_by(connection)
-        return AttachedState(
-            account=account,
-            head=Head(row["head"], _chain_of(row["hash"]), row["oldest"]),
-            status=rows.status_of(row),
-            orders=tuple(rows.order_of(order, account, instruments) for order in orders),
-            positions=tuple(rows.position_of(position, account, instruments) for position in positions),
-        )
+        instruments = self._reader.instruments_by(connection)
+        return loading.attached_state(connection, row, self._known(row), instruments, changed_after_ns)
 
     async def read_events(self, account_id: str, after: int, to: int, kinds: frozenset[EventType], limit: int) -> Page:
         account = self._accounts[account_id]
@@ -162,39 +135,25 @@ class SqliteStore:
                     symbol=row["symbol"],
                     asset_class=row["asset_class"],
                     payload=row["payload"],
-                    chain=_chain_of(row["hash"]),
+                    chain=loading.chain_of(row["hash"]),
                 )
                 for row in found
             )
             if len(events) == limit:
                 return Page(events, events[-1].sequence, events[-1].chain)
-            return Page(events, to, _read_chain(connection, account.number, to) or 0)
+            return Page(events, to, loading.chain_at(connection, account.number, to) or 0)
 
         return await self._read(query)
 
     async def chain_at(self, account_id: str, sequence: int) -> int | None:
         number = self._accounts[account_id].number
-        return await self._read(lambda connection: _read_chain(connection, number, sequence))
+        return await self._read(lambda connection: loading.chain_at(connection, number, sequence))
 
     async def load_account(self, account_id: str, changed_after_ns: int) -> AccountState:
         def query(connection: sqlite3.Connection) -> AccountState:
-            row = _account_row(connection, account_id)
-            account = self._known(row)
-            state = AccountState(
-                account=account, status=rows.status_of(row), last_ns=row["last_ns"], report_cursor=row["report_cursor"]
-            )
-            found = connection.execute(
-                "SELECT * FROM orders WHERE account = ?1 AND (is_working = 1 OR received_at_ns > ?2 OR order_id IN"
-                " (SELECT order_id FROM commands WHERE account = ?1 AND outcome IN ('PENDING', 'IN_DOUBT')))"
-                " ORDER BY number",
-                (account.number, changed_after_ns),
-            ).fetchall()
-            state.adopt([self._chain(connection, account, order) for order in found])
-            instruments = self._instruments_by(connection)
-            for position in connection.execute("SELECT * FROM positions WHERE account = ?", (account.number,)):
-                record = rows.position_of(position, account, instruments)
-                state.positions[record.instrument.asset_class, record.instrument.symbol] = record
-            return state
+            row = loading.account_row(connection, account_id)
+            instruments = self._reader.instruments_by(connection)
+            return loading.account_state(connection, row, self._known(row), instruments, changed_after_ns)
 
         return await self._read(query)
 
@@ -214,24 +173,11 @@ class SqliteStore:
                 " (SELECT order_id FROM commands WHERE broker_command_id = ?4 AND account = ?1))",
                 (account.number, intent_id, order_id, broker_command_id),
             ).fetchone()
-            return None if row is None else self._chain(connection, account, row)
+            if row is None:
+                return None
+            return loading.chain_of_order(connection, account, row, self._reader.instruments_by(connection))
 
         return await self._read(query)
-
-    def _chain(self, connection: sqlite3.Connection, account: Account, row: sqlite3.Row) -> Chain:
-        instruments = self._instruments_by(connection)
-        chain = Chain(rows.order_of(row, account, instruments))
-        for command_row in connection.execute(
-            "SELECT * FROM commands WHERE account = ? AND intent_id = ? ORDER BY seq",
-            (account.number, row["intent_id"]),
-        ):
-            chain.commands[command_row["seq"]] = rows.command_of(command_row, account, instruments)
-        for trade_row in connection.execute(
-            "SELECT * FROM trades WHERE account = ? AND order_id = ?", (account.number, row["order_id"])
-        ):
-            trade = rows.trade_of(trade_row, account, instruments)
-            chain.executions[trade.execution_key] = (trade.quantity, trade.price)
-        return chain
 
     async def find_idempotency(self, account_id: str, key: str) -> IdempotencyRecord | None:
         number = self._accounts[account_id].number
@@ -286,7 +232,7 @@ class SqliteStore:
                 f"SELECT * FROM commands WHERE account = ? AND intent_id = ? {rest} LIMIT ?",  # noqa: S608  ours
                 (account.number, intent_id, after_seq, limit),
             ).fetchall()
-            return [rows.command_of(row, account, self._instruments_by(connection)) for row in found]
+            return [rows.command_of(row, account, self._reader.instruments_by(connection)) for row in found]
 
         return await self._read(query)
 
@@ -306,7 +252,7 @@ class SqliteStore:
                 f"SELECT * FROM {table} WHERE account = ? AND number < ? ORDER BY number DESC LIMIT ?",  # noqa: S608
                 (account.number, int(before or 2**62), limit + 1),
             ).fetchall()
-            instruments = self._instruments_by(connection)
+            instruments = self._reader.instruments_by(connection)
             mark = str(found[limit - 1]["number"]) if len(found) > limit else ""
             return [record_of(row, account, instruments) for row in found[:limit]], mark
 
@@ -324,7 +270,7 @@ class SqliteStore:
             ).fetchall()
             last = found[limit - 1] if len(found) > limit else None
             mark = "" if last is None else f"{last['asset_class']}|{last['symbol']}"
-            instruments = self._instruments_by(connection)
+            instruments = self._reader.instruments_by(connection)
             return [rows.position_of(row, account, instruments) for row in found[:limit]], mark
 
         return await self._read(query)
@@ -333,40 +279,6 @@ class SqliteStore:
         """The account of a row, from now on known for commits and reads; another process may have added it."""
         account = rows.account_of(row)
         return self._accounts.setdefault(account.account_id, account)
-
-    async def _read(self, query: _Query[_Result]) -> _Result:
-        return await asyncio.get_running_loop().run_in_executor(self._readers, self._run_query, query)
-
-    def _run_query(self, query: _Query[_Result]) -> _Result:
-        """One read transaction on this thread's connection: everything the query sees is of one instant."""
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = migrate.connect(self._path, is_reader=True)
-            connection.row_factory = sqlite3.Row
-            self._local.connection = connection
-            self._connections.append(connection)
-        try:
-            connection.execute("BEGIN")
-            try:
-                return query(connection)
-            finally:
-                connection.execute("COMMIT")
-        except sqlite3.Error as error:
-            raise StoreError(Code.STORE_FAILED, "the journal could not be read") from error
-
-    def _instruments_by(self, connection: sqlite3.Connection) -> rows.Instruments:
-        """Instruments by key; one that another process imported meanwhile is read now. Terms never change."""
-
-        def find(key: InstrumentKey) -> Instrument:
-            known = self._instruments.get(key)
-            if known is None:
-                (definition,) = connection.execute(
-                    "SELECT definition FROM instruments WHERE asset_class = ? AND symbol = ?", (key[0].value, key[1])
-                ).fetchone()
-                known = self._instruments[key] = catalogue.instrument_of(json.loads(definition))
-            return known
-
-        return find
 
 
 def open_store(
@@ -405,20 +317,3 @@ def open_store(
         raise
     writer.start()
     return store
-
-
-def _account_row(connection: sqlite3.Connection, account_id: str) -> Any:
-    return connection.execute("SELECT * FROM accounts WHERE account_id = ?", (account_id,)).fetchone()
-
-
-def _chain_of(digest: bytes) -> int:
-    return int.from_bytes(digest[:8], "big")
-
-
-def _read_chain(connection: sqlite3.Connection, number: int, sequence: int) -> int | None:
-    if sequence == 0:
-        return 0
-    row = connection.execute(
-        "SELECT hash FROM journal WHERE account = ? AND sequence = ?", (number, sequence)
-    ).fetchone()
-    return None if row is None else _chain_of(row["hash"])
