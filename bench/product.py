@@ -21,10 +21,11 @@ from dropcopyd.flow.access import Access, digest, mint_key
 from dropcopyd.flow.hub import Hub
 from dropcopyd.flow.quota import StreamQuota
 from dropcopyd.flow.session import Session
+from dropcopyd.flow.streams import Streams
 from dropcopyd.observe import Metrics
 from dropcopyd.ports import AttachedState, Committed, Head, Store
 from dropcopyd.rpc.server import GrpcServer, Port
-from dropcopyd.rpc.stream import Streams, StreamService
+from dropcopyd.rpc.stream import StreamService
 from dropcopyd.store.admin import Admin
 from dropcopyd.store.sqlite import SqliteStore, open_store
 from dropcopyd.system import NoFailpoints, RandomIds, SystemClock
@@ -160,21 +161,27 @@ async def open_product(
         stack.push_async_callback(store.close)
         read = cast("Store", _BeforeTheJournal(store)) if from_the_start else store
         sessions: list[Session] = []
-        new_service = _service_factory(hub, read, session_encoder, sessions, tasks)
+        streams = Streams(store=read, clock=SystemClock(), ids=RandomIds(), limits=LIMITS)
+        new_service = _service_factory(hub, read, session_encoder, sessions, streams, tasks)
         server = GrpcServer(
-            new_service=new_service, clock=SystemClock(), limits=LIMITS, transport=transport, tasks=tasks
+            new_service=new_service, streams=streams, clock=SystemClock(), transport=transport, tasks=tasks
         )
         port = await server.open(Port("127.0.0.1", 0, tls))
-        tasks.create_task(server.run())
+        tasks.create_task(streams.run())
         yield Product(port, site.api_key, site.account_id, site.organization_id, hub, store, sessions)
         await server.drain(0.1)
 
 
 def _service_factory(
-    hub: Hub, store: Store, encoder: ProtobufSessionEncoder, sessions: list[Session], tasks: asyncio.TaskGroup
-) -> Callable[[Streams], StreamService]:
+    hub: Hub,
+    store: Store,
+    encoder: ProtobufSessionEncoder,
+    sessions: list[Session],
+    streams: Streams,
+    tasks: asyncio.TaskGroup,
+) -> Callable[[], StreamService]:
     """Makes the streaming service; every session it opens is appended to `sessions`."""
-    access = Access(store, _PEPPER)
+    access = Access(store, _PEPPER, SystemClock())
 
     def new_session(principal: Principal) -> Session:
         session = Session(
@@ -190,7 +197,7 @@ def _service_factory(
         sessions.append(session)
         return session
 
-    def new_service(streams: Streams) -> StreamService:
+    def new_service() -> StreamService:
         quota = StreamQuota(LIMITS.streams_per_organization)
         return StreamService(access=access, quota=quota, streams=streams, new_session=new_session)
 

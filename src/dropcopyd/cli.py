@@ -132,6 +132,24 @@ def add_organization(name: str, *, data: Data = Path("data")) -> None:
     typer.echo(organization_id)
 
 
+@orgs.command("set")
+def set_organization(
+    org: Annotated[str, typer.Argument(metavar="ORG", help="name or id")],
+    *,
+    streams: Annotated[
+        str, typer.Option(metavar="N|default", help="streams it may hold open at a time, from its next one on")
+    ],
+    data: Data = Path("data"),
+) -> None:
+    """Change an organization's settings; a running daemon takes them up at once."""
+    if streams != "default" and not (streams.isascii() and streams.isdigit() and len(streams) < 7):
+        raise DropcopyError(Code.INVALID_ARGUMENT, f"--streams takes a whole number or 'default', not {streams!r}")
+    quota = None if streams == "default" else int(streams)
+    with _admin(data) as admin:
+        admin.set_stream_quota(_organization(admin, org), quota)
+    typer.echo(f"{org}: streams {streams}")
+
+
 @accounts.command("add")
 def add_account(
     name: str,

@@ -12,6 +12,7 @@ class Code(StrEnum):
 
     # the caller
     UNAUTHENTICATED = "unauthenticated"
+    TOKEN_EXPIRED = "token_expired"  # noqa: S105  a code
     PERMISSION_DENIED = "permission_denied"
     INVALID_ARGUMENT = "invalid_argument"
     MALFORMED_REQUEST = "malformed_request"
@@ -30,6 +31,7 @@ class Code(StrEnum):
     ACCOUNT_NOT_FOUND = "account_not_found"
     INTENT_NOT_FOUND = "intent_not_found"
     ORDER_NOT_FOUND = "order_not_found"
+    STREAM_NOT_FOUND = "stream_not_found"
     UNKNOWN_SYMBOL = "unknown_symbol"
     AMBIGUOUS_SYMBOL = "ambiguous_symbol"
     IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"
@@ -39,6 +41,7 @@ class Code(StrEnum):
     REQUEST_TOO_LARGE = "request_too_large"
     TOO_MANY_IN_FLIGHT = "too_many_in_flight"
     STREAM_STALLED = "stream_stalled"
+    STREAM_ENDED = "stream_ended"
     ACCOUNT_HALTED = "account_halted"
     OVERLOADED = "overloaded"
     DRAINING = "draining"

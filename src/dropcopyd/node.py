@@ -26,12 +26,13 @@ from dropcopyd.flow.intake import Intake
 from dropcopyd.flow.ownership import Actors, Spawn
 from dropcopyd.flow.quota import StreamQuota
 from dropcopyd.flow.session import Session
+from dropcopyd.flow.streams import Streams
 from dropcopyd.observe import Metrics
 from dropcopyd.ports import Committed, Failpoints, Ids
 from dropcopyd.rest.app import Dependencies, create_app
 from dropcopyd.rest.server import RestServer
 from dropcopyd.rpc.server import GrpcServer, Port, tls_context
-from dropcopyd.rpc.stream import Streams, StreamService
+from dropcopyd.rpc.stream import StreamService
 from dropcopyd.store.admin import Admin
 from dropcopyd.store.sqlite import SqliteStore, open_store
 from dropcopyd.system import KillAt, NoFailpoints, RandomIds, SystemClock
@@ -125,7 +126,7 @@ class Node:
         await parts.rest.started()
         addresses = await self._open_ports(parts)
         services.create_task(parts.paper.run(parts.ingest))
-        services.create_task(parts.grpc.run())
+        services.create_task(parts.streams.run())
         services.create_task(_sweep(parts.actors))
         self._is_ready = True
         _log.info("node.ready", rest=addresses.rest, grpc=addresses.grpc, grpc_tls=addresses.grpc_tls)
@@ -141,7 +142,8 @@ class Node:
             return group.create_task(_guarded(work))
 
         clock, limits, failpoints, metrics = self._clock, self._limits, self._failpoints, self._metrics
-        access = Access(store, read_pepper(self._settings.data, self._ids))
+        access = Access(store, read_pepper(self._settings.data, self._ids), clock)
+        streams = Streams(store=store, clock=clock, ids=self._ids, limits=limits)
         catalogue = Catalogue(await store.instruments())
         book, paper = await self._open_paper(store, catalogue)
         actors = Actors(store, self._clock, spawn, on_loaded=lambda account: paper.add_account(account.account_id))
@@ -181,13 +183,17 @@ class Node:
                 clock=clock,
                 limits=limits,
                 metrics=metrics,
+                streams=streams,
                 is_ready=lambda: self._is_ready,
             )
         )
         rest = RestServer(app, self._settings.rest_host, self._settings.rest_port)
-        return _Parts(rest, self._grpc(group, store, access, spawn), book, paper, ingest, intake, actors)
+        grpc = self._grpc(group, store, access, streams, spawn)
+        return _Parts(rest, grpc, streams, book, paper, ingest, intake, actors)
 
-    def _grpc(self, group: asyncio.TaskGroup, store: SqliteStore, access: Access, spawn: Spawn) -> GrpcServer:
+    def _grpc(
+        self, group: asyncio.TaskGroup, store: SqliteStore, access: Access, streams: Streams, spawn: Spawn
+    ) -> GrpcServer:
         quota = StreamQuota(self._limits.streams_per_organization)
 
         def new_session(principal: Principal) -> Session:
@@ -202,13 +208,13 @@ class Node:
                 spawn=spawn,
             )
 
-        def new_service(streams: Streams) -> StreamService:
+        def new_service() -> StreamService:
             return StreamService(access=access, quota=quota, streams=streams, new_session=new_session)
 
         return GrpcServer(
             new_service=new_service,
+            streams=streams,
             clock=self._clock,
-            limits=self._limits,
             transport=self._settings.effective_transport,
             tasks=group,
             is_plain=self._settings.plain_writer,
@@ -249,6 +255,7 @@ class Node:
 class _Parts:
     rest: RestServer
     grpc: GrpcServer
+    streams: Streams
     book: Book
     paper: PaperBroker
     ingest: Ingest

@@ -1,6 +1,6 @@
 """The ports: what the flow needs from technology, as Protocols. Implemented below, injected by `node`."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -148,6 +148,8 @@ class KeyRecord:
     scopes: frozenset[Scope]
     is_disabled: bool
     name: str
+    streams_max: int | None = None
+    """The organization's own stream quota, None = the node's."""
 
 
 class Encoder(Protocol):
@@ -263,6 +265,9 @@ class Store(Protocol):
     async def find_account(self, account_id: str) -> Account | None: ...
 
     async def find_key(self, key_id: str) -> KeyRecord | None: ...
+
+    async def disabled_keys(self, key_ids: Iterable[str]) -> frozenset[str]:
+        """Those of these keys that are disabled or gone."""
 
     async def instruments(self) -> tuple[Instrument, ...]: ...
 

@@ -137,7 +137,7 @@ class Node:
         """A new stream."""
         session = Session(
             principal=principal(organization),
-            access=Access(self._view, b"pepper"),
+            access=Access(self._view, b"pepper", self.clock),
             hub=self.hub,
             store=self._view,
             encoder=self.encoder,

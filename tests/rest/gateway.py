@@ -22,6 +22,7 @@ from dropcopyd.flow.access import Access, digest, mint_key
 from dropcopyd.flow.dispatch import Dispatcher
 from dropcopyd.flow.intake import Intake
 from dropcopyd.flow.ownership import Actors
+from dropcopyd.flow.streams import Streams
 from dropcopyd.observe import Metrics
 from dropcopyd.ports import Clock
 from dropcopyd.rest.app import Dependencies, create_app
@@ -108,6 +109,10 @@ class Gateway:
     server: RestServer
     client: httpx2.AsyncClient
     is_ready: bool = True
+
+    def without_key(self) -> httpx2.AsyncClient:
+        """Another client of the same port, which sends no key of its own."""
+        return httpx2.AsyncClient(base_url=self.client.base_url, verify=False)
 
     @property
     def account(self) -> str:
@@ -204,12 +209,13 @@ async def opened(
         metrics=metrics,
     )
     dependencies = Dependencies(
-        access=access or Access(store, PEPPER),
+        access=access or Access(store, PEPPER, clock),
         intake=intake,
         store=store,
         clock=clock,
         limits=limits,
         metrics=metrics,
+        streams=Streams(store=store, clock=clock, ids=_IDS, limits=limits),
         is_ready=lambda: gateway.is_ready,
     )
     server = RestServer(create_app(dependencies), "127.0.0.1", 0)

@@ -10,7 +10,7 @@ import structlog
 
 from dropcopyd.domain.account import Principal
 from dropcopyd.errors import Code, StoreError
-from dropcopyd.flow.access import Access
+from dropcopyd.flow.access import Access, Credential
 from dropcopyd.rest.errors import RETRY_AFTER_S, STATUS, problem
 from dropcopyd.store.migrate import DATABASE_NAME
 from tests.rest.gateway import Gateway, Tenants, cancel, create, opened
@@ -100,7 +100,7 @@ class BrokenAccess(Access):
     def __init__(self, failure: Exception) -> None:
         self._failure = failure
 
-    async def authenticate(self, api_key: str | None) -> Principal:
+    async def authenticate(self, credential: Credential | None) -> Principal:
         raise self._failure
 
 

@@ -11,6 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from dropcopyd.domain.account import Scope
 from dropcopyd.errors import Code, InvalidError
 from dropcopyd.rest.body import parse_json
 from dropcopyd.rest.command import parse_submit
@@ -25,6 +26,9 @@ ROUTES = {
     ("GET", "/v1/accounts/{account_id}/orders"),
     ("GET", "/v1/accounts/{account_id}/positions"),
     ("GET", "/v1/accounts/{account_id}/trades"),
+    ("GET", "/v1/streams"),
+    ("DELETE", "/v1/streams/{stream_id}"),
+    ("POST", "/v1/tokens"),
     ("GET", "/healthz"),
     ("GET", "/readyz"),
     ("GET", "/metrics"),
@@ -69,9 +73,11 @@ async def test_every_operation_says_its_parameters_its_key_and_its_refusals(docu
             named = {p["name"] for p in operation.get("parameters", ()) if p["in"] == "path"}
             assert named == set(re.findall(r"{(\w+)}", path))
             if path.startswith("/v1"):
-                assert operation["security"] == [{"ApiKey": []}]
-                assert operation["x-scope"] in ("intents:edit", "records:read")
-                assert {"401", "403", "404", "422", "503"} <= set(operation["responses"])
+                schemes = [name for scheme in operation["security"] for name in scheme]
+                assert schemes == (["ApiKey"] if path == "/v1/tokens" else ["ApiKey", "Bearer"])
+                assert path == "/v1/tokens" or operation["x-scope"] in set(Scope)
+                assert {"401", "403", "422", "503"} <= set(operation["responses"])
+                assert "404" in operation["responses"] or path == "/v1/streams"
     body = document["paths"]["/v1/accounts/{account_id}/intents"]["post"]["requestBody"]
     assert body["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/SubmitIntent"}
 

@@ -25,12 +25,13 @@ class StreamClient:
         ca: str | None = None,
         path: str = pb.STREAM_EVENTS_PATH,
         channel: grpc.aio.Channel | None = None,
+        metadata: tuple[tuple[str, str], ...] = (),
     ) -> None:
         self.events: list[pb.TradingEvent] = []
         self.error: grpc.aio.AioRpcError | None = None
         self._owns_channel = channel is None
         self._channel = channel or new_channel(target, ca)
-        self._metadata = () if api_key is None else (("x-api-key", api_key),)
+        self._metadata = metadata + (() if api_key is None else (("x-api-key", api_key),))
         self._path = path
         self._requests: asyncio.Queue[Any] = asyncio.Queue()
         self._grown = asyncio.Event()

@@ -42,12 +42,20 @@ class PrincipalType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """An authenticated caller. `key_id` is for logs and lists of streams; it never goes on the wire."""
+    """An authenticated caller. `key_id` is for logs and lists of streams; it never goes on the gRPC wire.
+
+    `account_ids`: the accounts it is restricted to (None = all of the organization). `expires_at_ns`: when a token
+    ends (None = a key). `streams_max`: the organization's own stream quota (None = the node's).
+    """
 
     organization_id: str
     key_id: str
     scopes: frozenset[Scope]
     type: PrincipalType = PrincipalType.API_KEY
+    key_name: str = ""
+    account_ids: frozenset[str] | None = None
+    expires_at_ns: int | None = None
+    streams_max: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,9 @@ class Limits:
     retention_s: float = 3_600.0
     """Closed orders and flat positions leave the replayed state this long after their last change."""
     page_size_max: int = 100
+    token_lifetime_s: float = 900.0
+    """Of a bearer token whose request names no lifetime."""
+    token_lifetime_s_max: float = 3_600.0
     request_body_bytes_max: int = 64 * KIB
     request_head_bytes_max: int = 32 * KIB
     """Request line and headers of a REST request."""

@@ -1,17 +1,40 @@
-"""Who is asking, and whether they may: keys to principals, principals to accounts."""
+"""Who is asking, and whether they may: keys and tokens to principals, principals to accounts."""
 
 import hashlib
 import hmac
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from dropcopyd.domain.account import Account, Principal, Scope
 from dropcopyd.errors import Code, DropcopyError, InvalidError, NotFoundError
-from dropcopyd.ports import Ids, Store
+from dropcopyd.flow.tokens import NOBODY, Grant, Tokens
+from dropcopyd.ports import Clock, Ids, KeyRecord, Store
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 _KEY: Final = re.compile(r"dc_([a-z0-9]{1,32})_([A-Za-z0-9]{20,128})", re.ASCII)
-_NOBODY: Final = DropcopyError(Code.UNAUTHENTICATED, "the API key is missing, unknown or disabled")
+_BEARER: Final = re.compile(r"bearer +([!-~]+)", re.ASCII | re.IGNORECASE)
+_NS: Final = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What a caller showed: a key or a token, as sent."""
+
+    word: str
+    is_token: bool = False
+
+
+def credential_of(api_keys: Sequence[object], authorizations: Sequence[object]) -> Credential | None:
+    """The one credential among the values of `x-api-key` and `authorization`; None for none, several, a strange one."""
+    given = [*api_keys, *authorizations]
+    if len(given) != 1 or not isinstance(given[0], str):
+        return None
+    if api_keys:
+        return Credential(given[0].strip(" \t"))
+    match = _BEARER.fullmatch(given[0].strip(" \t"))
+    return None if match is None else Credential(match.group(1), is_token=True)
 
 
 def mint_key(ids: Ids) -> tuple[str, str]:
@@ -35,21 +58,68 @@ def parse_uuid(text: str, pointer: str) -> str:
 class Access:
     """Authenticates keys and authorizes principals; keys are read anew each time, so a disabled one ends at once."""
 
-    def __init__(self, store: Store, pepper: bytes) -> None:
+    def __init__(self, store: Store, pepper: bytes, clock: Clock) -> None:
         self._store = store
         self._pepper = pepper
+        self._clock = clock
+        self._tokens = Tokens(pepper)
 
-    async def authenticate(self, api_key: str | None) -> Principal:
-        """The principal of a key. Raises DropcopyError(UNAUTHENTICATED), the same for every reason."""
-        match = _KEY.fullmatch(api_key or "")
-        if match is None or api_key is None:
-            raise DropcopyError(_NOBODY.code, _NOBODY.message)
+    async def authenticate(self, credential: Credential | None) -> Principal:
+        """The principal of a key or token.
+
+        Raises DropcopyError(UNAUTHENTICATED), the same for every reason, or TOKEN_EXPIRED for a token of ours.
+        """
+        if credential is None:
+            raise _nobody()
+        return await (self._by_token if credential.is_token else self._by_key)(credential.word)
+
+    async def _by_key(self, api_key: str) -> Principal:
+        match = _KEY.fullmatch(api_key)
+        if match is None:
+            raise _nobody()
         record = await self._store.find_key(match.group(1))
         expected = record.digest if record is not None else bytes(32)
         is_right = hmac.compare_digest(expected, digest(self._pepper, api_key))
         if record is None or not is_right or record.is_disabled:
-            raise DropcopyError(_NOBODY.code, _NOBODY.message)
-        return Principal(record.organization_id, record.key_id, record.scopes)
+            raise _nobody()
+        return _principal_of(record)
+
+    async def _by_token(self, token: str) -> Principal:
+        grant = self._tokens.read(token)
+        if grant.expires_at_ns <= self._clock.now_ns():
+            raise DropcopyError(Code.TOKEN_EXPIRED, "the bearer token has expired; mint another one")
+        record = await self._store.find_key(grant.key_id)
+        if record is None or record.is_disabled:
+            raise _nobody()
+        principal = _principal_of(record)
+        return replace(
+            principal,
+            scopes=principal.scopes & grant.scopes,
+            account_ids=grant.account_ids,
+            expires_at_ns=grant.expires_at_ns,
+        )
+
+    async def mint_token(
+        self,
+        principal: Principal,
+        scopes: frozenset[Scope] | None,
+        account_ids: frozenset[str] | None,
+        lifetime_s: int,
+    ) -> tuple[str, Grant]:
+        """A token for a part of the principal's rights (None = all it has), never for more.
+
+        Raises DropcopyError: PERMISSION_DENIED for a scope that the key lacks and when the principal is a token itself,
+        NotFoundError for an account that is not the organization's.
+        """
+        if principal.expires_at_ns is not None:
+            raise DropcopyError(Code.PERMISSION_DENIED, "a token mints no tokens; use the key")
+        for scope in sorted(scopes or ()):
+            self.require(principal, scope)
+        for account_id in sorted(account_ids or ()):
+            await self.account(principal, account_id, "/account_ids")
+        expires_at_ns = self._clock.now_ns() + lifetime_s * _NS
+        grant = Grant(principal.key_id, scopes or principal.scopes, account_ids or principal.account_ids, expires_at_ns)
+        return self._tokens.write(grant), grant
 
     def require(self, principal: Principal, scope: Scope) -> None:
         """Raises DropcopyError(PERMISSION_DENIED) naming the scope that the key lacks."""
@@ -60,6 +130,22 @@ class Access:
         """The principal's account. Raises InvalidError for no UUID, NotFoundError for unknown and foreign alike."""
         canonical = parse_uuid(account_id, pointer)
         account = await self._store.find_account(canonical)
-        if account is None or account.organization_id != principal.organization_id:
+        is_hidden = principal.account_ids is not None and canonical not in principal.account_ids
+        if account is None or account.organization_id != principal.organization_id or is_hidden:
             raise NotFoundError(Code.ACCOUNT_NOT_FOUND, f"there is no account {canonical}")
         return account
+
+    def require_all_accounts(self, principal: Principal) -> None:
+        """Raises DropcopyError(PERMISSION_DENIED) for a principal that is restricted to some accounts."""
+        if principal.account_ids is not None:
+            raise DropcopyError(Code.PERMISSION_DENIED, "this credential is for some accounts only; name one of them")
+
+
+def _principal_of(record: KeyRecord) -> Principal:
+    return Principal(
+        record.organization_id, record.key_id, record.scopes, key_name=record.name, streams_max=record.streams_max
+    )
+
+
+def _nobody() -> DropcopyError:
+    return DropcopyError(Code.UNAUTHENTICATED, NOBODY)

@@ -4,24 +4,30 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from dropcopyd.domain.account import Principal
 from dropcopyd.errors import Code, DropcopyError
 
 
 class StreamQuota:
-    """Counts open streams per organization; a place is taken at authentication and free when the handler ends."""
+    """Counts open streams per organization; a place is taken at authentication and free when the handler ends.
+
+    An organization may have a quota of its own (`Principal.streams_max`); a lower one ends nothing that is open.
+    """
 
     def __init__(self, streams_per_organization: int) -> None:
         self._limit = streams_per_organization
         self._open: Counter[str] = Counter()
 
     @contextmanager
-    def place(self, organization_id: str) -> Iterator[None]:
+    def place(self, principal: Principal) -> Iterator[None]:
         """Hold one place. Raises DropcopyError(STREAM_QUOTA_EXCEEDED) when all are taken."""
-        if self._open[organization_id] >= self._limit:
+        organization_id = principal.organization_id
+        limit = self._limit if principal.streams_max is None else principal.streams_max
+        if (count := self._open[organization_id]) >= limit:
             raise DropcopyError(
                 Code.STREAM_QUOTA_EXCEEDED,
-                f"the organization has {self._limit} streams open, as many as it may; close one first",
-                limit=self._limit,
+                f"the organization has {count} streams open and may have {limit}; close one first",
+                limit=limit,
             )
         self._open[organization_id] += 1
         try:

@@ -22,6 +22,8 @@ from dropcopyd.rest import docs, openapi, schemas
 from dropcopyd.rest.errors import internal_response, problem_response
 from dropcopyd.rest.gate import Dependencies, answer
 from dropcopyd.rest.read import ReadRoutes
+from dropcopyd.rest.streams import StreamRoutes
+from dropcopyd.rest.tokens import TokenRoutes
 from dropcopyd.rest.write import WriteRoutes
 
 __all__ = ["Dependencies", "create_app"]
@@ -54,6 +56,8 @@ def create_app(dependencies: Dependencies) -> FastAPI:
     app.state.dependencies = dependencies
     app.include_router(WriteRoutes(dependencies).router(), tags=["intents"])
     app.include_router(ReadRoutes(dependencies).router(), tags=["records"])
+    app.include_router(StreamRoutes(dependencies).router(), tags=["streams"])
+    app.include_router(TokenRoutes(dependencies).router(), tags=["tokens"])
     app.include_router(_service_router(dependencies), tags=["service"])
     _add_documentation(app)
     app.add_exception_handler(DropcopyError, _on_error)

@@ -12,7 +12,8 @@ PROBLEM_MEDIA_TYPE: Final = "application/problem+json"
 INTERNAL_TEXT: Final = "internal error {error_id}"
 
 STATUS: Final[Mapping[Code, tuple[int, str]]] = {
-    Code.UNAUTHENTICATED: (401, "API key missing or not accepted"),
+    Code.UNAUTHENTICATED: (401, "Credential missing or not accepted"),
+    Code.TOKEN_EXPIRED: (401, "The token has expired"),
     Code.PERMISSION_DENIED: (403, "The key may not do this"),
     Code.INVALID_ARGUMENT: (422, "A value breaks a rule"),
     Code.MALFORMED_REQUEST: (400, "Not a valid HTTP request"),
@@ -30,6 +31,7 @@ STATUS: Final[Mapping[Code, tuple[int, str]]] = {
     Code.ACCOUNT_NOT_FOUND: (404, "No such account"),
     Code.INTENT_NOT_FOUND: (404, "No such intent"),
     Code.ORDER_NOT_FOUND: (404, "No such order"),
+    Code.STREAM_NOT_FOUND: (404, "No such stream"),
     Code.UNKNOWN_SYMBOL: (422, "Unknown symbol"),
     Code.AMBIGUOUS_SYMBOL: (422, "The symbol names several instruments"),
     Code.IDEMPOTENCY_KEY_REUSED: (409, "The Idempotency-Key was used for another command"),
@@ -38,6 +40,7 @@ STATUS: Final[Mapping[Code, tuple[int, str]]] = {
     Code.REQUEST_TOO_LARGE: (431, "The request is too large"),
     Code.TOO_MANY_IN_FLIGHT: (429, "Too many commands wait to be sent"),
     Code.STREAM_STALLED: (429, "The stream was not read"),
+    Code.STREAM_ENDED: (409, "The stream was ended"),
     Code.ACCOUNT_HALTED: (503, "The account is halted"),
     Code.OVERLOADED: (503, "The gateway is behind"),
     Code.DRAINING: (503, "The gateway is shutting down"),
@@ -84,8 +87,8 @@ def problem(code: Code, detail: str, facts: Mapping[str, str | int] | None = Non
         "code": code.value,
     }
     headers = {"content-type": PROBLEM_MEDIA_TYPE, "cache-control": "no-store"}
-    if code is Code.UNAUTHENTICATED:
-        headers["www-authenticate"] = 'ApiKey realm="dropcopy", header="x-api-key"'
+    if status == 401:
+        headers["www-authenticate"] = 'ApiKey realm="dropcopy", header="x-api-key", Bearer realm="dropcopy"'
     if code is Code.REQUEST_TIMEOUT:
         headers["connection"] = "close"  # the rest of the request may still come, and nobody waits for it
     if code in RETRY_AFTER_S:

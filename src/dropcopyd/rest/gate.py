@@ -12,8 +12,9 @@ from starlette.responses import Response
 from dropcopyd.domain.account import Account, Principal, Scope
 from dropcopyd.domain.limits import Limits
 from dropcopyd.errors import InvalidError
-from dropcopyd.flow.access import Access, parse_uuid
+from dropcopyd.flow.access import Access, credential_of, parse_uuid
 from dropcopyd.flow.intake import Intake
+from dropcopyd.flow.streams import Streams
 from dropcopyd.observe import Metrics
 from dropcopyd.ports import Clock, Store
 from dropcopyd.rest.errors import parameter_error
@@ -31,23 +32,35 @@ class Dependencies:
     clock: Clock
     limits: Limits
     metrics: Metrics
+    streams: Streams
     is_ready: Callable[[], bool]
 
 
 async def admit(access: Access, request: Request, scope: Scope, *known: str) -> tuple[Principal, Account]:
     """Who asks, and the account of the path: key, scope, account, then that all query parameters are `known`.
 
-    Raises DropcopyError: UNAUTHENTICATED, PERMISSION_DENIED, ACCOUNT_NOT_FOUND, INVALID_ARGUMENT.
+    Raises DropcopyError: UNAUTHENTICATED, TOKEN_EXPIRED, PERMISSION_DENIED, ACCOUNT_NOT_FOUND, INVALID_ARGUMENT.
     """
-    keys = request.headers.getlist("x-api-key")
-    principal = await access.authenticate(keys[0].strip() if len(keys) == 1 else None)
-    access.require(principal, scope)
+    principal = await identify(access, request, scope)
     account = await access.account(principal, uuid_parameter(request, "account_id"))
+    refuse_unknown_parameters(request, *known)
+    return principal, account
+
+
+async def identify(access: Access, request: Request, scope: Scope) -> Principal:
+    """Who asks, by key or token. Raises DropcopyError: UNAUTHENTICATED, TOKEN_EXPIRED, PERMISSION_DENIED."""
+    credential = credential_of(request.headers.getlist("x-api-key"), request.headers.getlist("authorization"))
+    principal = await access.authenticate(credential)
+    access.require(principal, scope)
+    return principal
+
+
+def refuse_unknown_parameters(request: Request, *known: str) -> None:
+    """Raises DropcopyError(INVALID_ARGUMENT) for a query parameter that is none of the `known`."""
     for name in request.query_params:
         if name not in known:
             rule = f"known are {', '.join(known)}" if known else "the route takes none"
             raise parameter_error(name[:64], f"there is no such query parameter; {rule}")
-    return principal, account
 
 
 def uuid_parameter(request: Request, name: str) -> str:

@@ -16,13 +16,15 @@ from dropcopyd.rest.errors import PROBLEM_MEDIA_TYPE, RETRY_AFTER_S, STATUS
 Json = dict[str, Any]
 _REF: Final = "#/components/schemas/{model}"
 _KEY: Final = "ApiKey"
+_BEARER: Final = "Bearer"
 
 TRANSPORT_CODES: Final = (Code.MALFORMED_REQUEST, Code.REQUEST_TOO_LARGE, Code.INTERNAL)
 """What any route may answer."""
+CREDENTIAL_CODES: Final = (Code.UNAUTHENTICATED, Code.TOKEN_EXPIRED, Code.PERMISSION_DENIED)
+"""What any route that asks for a credential may answer."""
 ADMISSION_CODES: Final = (
     *TRANSPORT_CODES,
-    Code.UNAUTHENTICATED,
-    Code.PERMISSION_DENIED,
+    *CREDENTIAL_CODES,
     Code.INVALID_ARGUMENT,
     Code.ACCOUNT_NOT_FOUND,
     Code.STORE_FAILED,
@@ -36,6 +38,7 @@ ACCOUNT_ID: Final[Json] = {
     "schema": {"type": "string", "format": "uuid"},
 }
 INTENT_ID: Final[Json] = {**ACCOUNT_ID, "name": "intent_id"}
+STREAM_ID: Final[Json] = {**ACCOUNT_ID, "name": "stream_id"}
 LIMIT: Final[Json] = {
     "name": "limit",
     "in": "query",
@@ -56,28 +59,50 @@ IDEMPOTENCY_KEY: Final[Json] = {
 }
 
 
-def details(*parameters: Json, body: type[BaseModel] | None = None, scope: Scope | None = None) -> Json:
-    """What an operation says beyond its answers: parameters, body, the scope that the key needs."""
+def details(
+    *parameters: Json, body: type[BaseModel] | None = None, scope: Scope | None = None, is_key_only: bool = False
+) -> Json:
+    """What an operation says beyond its answers: parameters, body, the scope that the credential needs."""
     operation: Json = {"parameters": list(parameters)}
     if body is not None:
         schema = {"$ref": _REF.format(model=body.__name__)}
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
     if scope is not None:
-        operation["security"] = [{_KEY: []}]
+        operation["security"] = [{_KEY: []}, {_BEARER: []}]
         operation["x-scope"] = scope.value
+    if is_key_only:
+        operation["security"] = [{_KEY: []}]
     return operation
 
 
-def answers(status: int, model: type[BaseModel], description: str, codes: Iterable[Code]) -> dict[int | str, Json]:
-    """The answers of an operation: the good one, and a problem for each status that the codes have."""
+def answers(
+    status: int,
+    model: type[BaseModel],
+    description: str,
+    codes: Iterable[Code],
+    *,
+    location: str | None = "The intent.",
+) -> dict[int | str, Json]:
+    """The answers of an operation: the good one, and a problem for each status that the codes have.
+
+    `location`: what the Location header of a 201 names; None = it has none.
+    """
+    good: Json = {"description": description, "model": model}
+    if status == 201 and location is not None:
+        good["headers"] = {"Location": {"description": location, "schema": {"type": "string"}}}
+    return {status: good, **_problems(codes)}
+
+
+def empty_answers(description: str, codes: Iterable[Code]) -> dict[int | str, Json]:
+    """The answers of an operation whose good one is 204, without content."""
+    return {204: {"description": description}, **_problems(codes)}
+
+
+def _problems(codes: Iterable[Code]) -> dict[int | str, Json]:
     by_status: dict[int, list[Code]] = {}
     for code in codes:
         by_status.setdefault(STATUS[code][0], []).append(code)
-    good: Json = {"description": description, "model": model}
-    if status == 201:
-        good["headers"] = {"Location": {"description": "The intent.", "schema": {"type": "string"}}}
-    result: dict[int | str, Json] = {status: good}
-    return result | {status: _problem(status, by_status[status]) for status in sorted(by_status)}
+    return {status: _problem(status, by_status[status]) for status in sorted(by_status)}
 
 
 def _problem(status: int, codes: list[Code]) -> Json:
@@ -99,12 +124,14 @@ def document(app: FastAPI) -> Json:
     )
     models: list[tuple[type[BaseModel], Any]] = [
         (submission.SubmitIntent, "validation"),
+        (submission.MintToken, "validation"),
         (schemas.Problem, "validation"),
     ]
     _, shared = models_json_schema(models, ref_template=_REF)
     components = result.setdefault("components", {})
     components["schemas"] = dict(sorted({**components.get("schemas", {}), **shared["$defs"]}.items()))
     components["securitySchemes"] = {
-        _KEY: {"type": "apiKey", "in": "header", "name": "x-api-key", "description": "From `dropcopyd keys add`."}
+        _KEY: {"type": "apiKey", "in": "header", "name": "x-api-key", "description": "From `dropcopyd keys add`."},
+        _BEARER: {"type": "http", "scheme": "bearer", "description": "From `POST /v1/tokens`."},
     }
     return result

@@ -7,8 +7,9 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from dropcopyd.domain.account import BrokerKind, PrincipalType
+from dropcopyd.domain.account import BrokerKind, PrincipalType, Scope
 from dropcopyd.domain.command import OutcomeKind
+from dropcopyd.domain.event import EventType
 from dropcopyd.domain.instrument import (
     AssetClass,
     ExerciseStyle,
@@ -28,6 +29,7 @@ from dropcopyd.domain.order import (
     TimeInForce,
 )
 from dropcopyd.domain.report import Liquidity
+from dropcopyd.flow.streams import Edge
 
 _UUID: Final = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 
@@ -307,6 +309,58 @@ class PositionPage(Shape):
 
     data: list[Position]
     next_cursor: str | None
+
+
+class Subscription(Shape):
+    """One subscription of a stream; `trading_account_id` null = the whole organization."""
+
+    trading_account_id: Uuid | None
+    event_types: list[EventType]
+    instrument_key: str | None
+    instrument_class: AssetClass | None
+
+
+class StreamCursor(Shape):
+    """How far a stream is in one account: `lag` events of the journal are still to be looked at."""
+
+    account_id: Uuid
+    epoch: str
+    sequence: int
+    head: int
+    lag: int
+
+
+class Stream(Shape):
+    """One open stream. `sent`: journal events so far."""
+
+    stream_id: Uuid
+    edge: Edge
+    key_id: str
+    key_name: str
+    is_token: bool
+    peer: str
+    since: Time
+    subscriptions: list[Subscription]
+    cursors: list[StreamCursor]
+    sent: int
+    queued_bytes: int
+
+
+class StreamPage(Shape):
+    """Oldest first."""
+
+    data: list[Stream]
+    next_cursor: None
+
+
+class Token(Shape):
+    """A bearer token and what it is good for; `account_ids` null = every account."""
+
+    token: str
+    token_type: Literal["Bearer"]
+    expires_at: Time
+    scopes: list[Scope]
+    account_ids: list[Uuid] | None
 
 
 class Health(Shape):

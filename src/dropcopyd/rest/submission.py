@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from dropcopyd.domain.account import Scope
 from dropcopyd.domain.instrument import AssetClass
 from dropcopyd.domain.order import OrderSide, OrderVenue
 from dropcopyd.rest.command import REFERENCE_LENGTH_MAX, SYMBOL
@@ -124,3 +125,11 @@ class SubmitIntent(Shape):
     command: Annotated[CreateCommand | ReplaceCommand | CancelCommand, Field(discriminator="action_type")]
     client_reference_id: Reference | None = None
     strategy_id: Reference | None = None
+
+
+class MintToken(Shape):
+    """What a token is to be good for; whatever is left out is as the key has it. Never more than the key may do."""
+
+    scopes: Annotated[list[Scope], Field(min_length=1)] | None = None
+    account_ids: Annotated[list[Uuid], Field(min_length=1, max_length=32)] | None = None
+    lifetime_s: Annotated[int, Field(ge=1, le=3600)] | None = Field(None, description="Seconds; 900 by default.")

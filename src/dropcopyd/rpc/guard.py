@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 from grpclib.const import Status
@@ -10,8 +10,11 @@ from grpclib.exceptions import GRPCError
 
 from dropcopyd.domain.account import Principal, Scope
 from dropcopyd.errors import Code, DropcopyError
-from dropcopyd.flow.access import Access
+from dropcopyd.flow.access import Access, credential_of
 from dropcopyd.rpc.calls import Ending, default_ending
+
+if TYPE_CHECKING:
+    from multidict import MultiDict
 
 _log = structlog.get_logger(__name__)
 
@@ -21,6 +24,7 @@ CURSOR_TRAILER: Final = "dropcopy-cursor"
 _CLIENT, _MISSING, _LIMIT = Status.INVALID_ARGUMENT, Status.NOT_FOUND, Status.RESOURCE_EXHAUSTED
 STATUSES: Final[Mapping[Code, Status]] = {
     Code.UNAUTHENTICATED: Status.UNAUTHENTICATED,
+    Code.TOKEN_EXPIRED: Status.UNAUTHENTICATED,
     Code.PERMISSION_DENIED: Status.PERMISSION_DENIED,
     Code.INVALID_ARGUMENT: _CLIENT,
     Code.INVALID_JSON: _CLIENT,
@@ -38,6 +42,7 @@ STATUSES: Final[Mapping[Code, Status]] = {
     Code.ACCOUNT_NOT_FOUND: _MISSING,
     Code.INTENT_NOT_FOUND: _MISSING,
     Code.ORDER_NOT_FOUND: _MISSING,
+    Code.STREAM_NOT_FOUND: _MISSING,
     Code.UNKNOWN_SYMBOL: _CLIENT,
     Code.AMBIGUOUS_SYMBOL: _CLIENT,
     Code.IDEMPOTENCY_KEY_REUSED: Status.ALREADY_EXISTS,
@@ -46,6 +51,7 @@ STATUSES: Final[Mapping[Code, Status]] = {
     Code.REQUEST_TOO_LARGE: _LIMIT,
     Code.TOO_MANY_IN_FLIGHT: _LIMIT,
     Code.STREAM_STALLED: _LIMIT,
+    Code.STREAM_ENDED: Status.ABORTED,
     Code.ACCOUNT_HALTED: Status.FAILED_PRECONDITION,
     Code.OVERLOADED: Status.UNAVAILABLE,
     Code.DRAINING: Status.UNAVAILABLE,
@@ -59,10 +65,10 @@ STATUSES: Final[Mapping[Code, Status]] = {
 """What a code is in gRPC's words; docs/errors.md says the same, and a test holds them together."""
 
 
-async def authenticate(access: Access, metadata: Mapping[str, Any], scope: Scope) -> Principal:
-    """The principal behind `x-api-key`, which holds the scope. Raises DropcopyError."""
-    key = metadata.get("x-api-key")
-    principal = await access.authenticate(key if isinstance(key, str) else None)
+async def authenticate(access: Access, metadata: "MultiDict[Any]", scope: Scope) -> Principal:
+    """The principal behind `x-api-key` or a bearer token, which holds the scope. Raises DropcopyError."""
+    keys, authorizations = metadata.getall("x-api-key", ()), metadata.getall("authorization", ())
+    principal = await access.authenticate(credential_of(keys, authorizations))
     access.require(principal, scope)
     return principal
 

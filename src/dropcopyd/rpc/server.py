@@ -11,10 +11,11 @@ from grpclib.health.service import Health
 from grpclib.reflection.service import ServerReflection
 
 from dropcopy.proto import POOL
-from dropcopyd.domain.limits import Limits, TransportLimits
+from dropcopyd.domain.limits import TransportLimits
+from dropcopyd.flow.streams import Streams
 from dropcopyd.ports import Clock
 from dropcopyd.rpc.guard import ending_of
-from dropcopyd.rpc.stream import Streams, StreamService
+from dropcopyd.rpc.stream import StreamService
 from dropcopyd.rpc.transport import Listener, listen
 
 if TYPE_CHECKING:
@@ -31,19 +32,19 @@ class Port:
 
 
 class GrpcServer:
-    """Every gRPC port of a node, one pulse for all their streams."""
+    """Every gRPC port of a node."""
 
     def __init__(
         self,
         *,
-        new_service: Callable[[Streams], StreamService],
+        new_service: Callable[[], StreamService],
+        streams: Streams,
         clock: Clock,
-        limits: Limits,
         transport: TransportLimits,
         tasks: asyncio.TaskGroup,
         is_plain: bool = False,
     ) -> None:
-        self.streams = Streams(clock, limits)
+        self._streams = streams
         self._new_service = new_service
         self._clock = clock
         self._transport = transport
@@ -53,7 +54,7 @@ class GrpcServer:
 
     async def open(self, port: Port) -> int:
         """Serve on a port; returns the bound number. Raises OSError."""
-        service = self._new_service(self.streams)
+        service = self._new_service()
         handlers: list[IServable] = [*service.services(), Health()]
         reflected = ServerReflection.extend(handlers, pool=_Descriptors())
         listener = await listen(
@@ -71,15 +72,11 @@ class GrpcServer:
         self._listeners.append(listener)
         return listener.port
 
-    async def run(self) -> None:
-        """The streams' pulse, until cancelled."""
-        await self.streams.run()
-
     async def drain(self, within_s: float) -> None:
         """No new connections or streams; every open stream is told and ended; then the ports close."""
         for listener in self._listeners:
             listener.goaway()
-        await self.streams.drain(within_s)
+        await self._streams.drain(within_s)
         for listener in self._listeners:
             await listener.close(within_s)
 

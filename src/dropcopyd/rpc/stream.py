@@ -1,26 +1,25 @@
 """The streaming calls: one handler for both services, one session for each open stream.
 
-Parses requests into the session's words; what the session gives goes to the wire by the fan-out. Handlers end in
-three ways: the client goes, the server drains, or the client stops reading for `stall_s`.
+Parses requests into the session's words; what the session gives goes to the wire by the fan-out. Handlers end when the
+client goes, or as `flow/streams` decides: drained, stalled, expired, revoked, ended by hand.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-import structlog
 from grpclib.const import Cardinality, Handler
+from multidict import MultiDict
 
 from dropcopy import proto as pb
 from dropcopyd.domain.account import Principal, Scope
-from dropcopyd.domain.limits import Limits
 from dropcopyd.errors import Code, DropcopyError, InvalidError, StoreError
 from dropcopyd.flow.access import Access
 from dropcopyd.flow.quota import StreamQuota
 from dropcopyd.flow.session import CursorRequest, Session, SubscribeRequest
-from dropcopyd.ports import Clock
+from dropcopyd.flow.streams import Edge, OpenStream, Streams
 from dropcopyd.rpc.calls import ServerStream
 from dropcopyd.rpc.fanout import Fanout, Response
 from dropcopyd.rpc.guard import authenticate
@@ -29,81 +28,29 @@ from dropcopyd.wire import EVENT_TYPES
 if TYPE_CHECKING:
     from grpclib._typing import IServable
 
-_log = structlog.get_logger(__name__)
-_NS: Final = 1_000_000_000
-_BEAT_TICKS: Final = 20
-"""Heartbeats are spread over their interval in so many steps, so that 10,000 streams are not one burst."""
-
 SessionFactory = Callable[[Principal], Session]
 
 
-@dataclass(eq=False, slots=True)
-class _Open:
-    """One open stream: what the pulse needs to beat, cut or drain it."""
+@dataclass(frozen=True, slots=True)
+class _GrpcWire:
+    """A call and its fan-out response as the pulse sees them."""
 
     call: ServerStream
-    session: Session
     response: Response
-    beat_at_ns: int
-    last_message: str = ""
 
+    @property
+    def stalled_since_ns(self) -> int | None:
+        return self.response.stalled_since_ns
 
-class Streams:
-    """All open streams of the node, over every listener: their heartbeats, their stalls, their drain."""
+    @property
+    def unsent_bytes(self) -> int:
+        return self.response.unsent_bytes
 
-    def __init__(self, clock: Clock, limits: Limits) -> None:
-        self._clock = clock
-        self._limits = limits
-        self._open: dict[_Open, None] = {}
+    async def drained(self) -> None:
+        await self.response.drained()
 
-    def __len__(self) -> int:
-        return len(self._open)
-
-    @contextmanager
-    def entered(self, call: ServerStream, session: Session, response: Response) -> Iterator[_Open]:
-        """Keep the stream's pulse while the block runs."""
-        interval_ns = int(self._limits.heartbeat_s * _NS)
-        stream = _Open(call, session, response, self._clock.monotonic_ns() + interval_ns)
-        self._open[stream] = None
-        try:
-            yield stream
-        finally:
-            del self._open[stream]
-            session.close()
-
-    async def run(self) -> None:
-        """Beat and watch until cancelled."""
-        tick_s = self._limits.heartbeat_s / _BEAT_TICKS
-        while True:
-            await asyncio.sleep(tick_s)
-            now_ns = self._clock.monotonic_ns()
-            for stream in list(self._open):
-                self._tend(stream, now_ns)
-
-    def _tend(self, stream: _Open, now_ns: int) -> None:
-        stalled_ns = stream.response.stalled_since_ns
-        if stalled_ns is not None and now_ns - stalled_ns >= self._limits.stall_s * _NS:
-            places = stream.session.cursors(has_unsent=stream.response.unsent_bytes > 0)
-            epoch = stream.session.epoch
-            cursors = ", ".join(f"{account_id} {epoch}:{sequence}" for account_id, sequence in places)
-            stream.call.fail(
-                DropcopyError(
-                    Code.STREAM_STALLED, "the client took nothing for too long; resume from your cursor", cursor=cursors
-                )
-            )
-        elif now_ns >= stream.beat_at_ns:
-            stream.beat_at_ns = now_ns + int(self._limits.heartbeat_s * _NS)
-            stream.session.beat()
-
-    async def drain(self, within_s: float) -> None:
-        """Say goodbye on every stream and end it with UNAVAILABLE; what is committed can be resumed."""
-        streams = list(self._open)
-        for stream in streams:
-            stream.session.announce(stream.last_message, "draining")
-        waits = [asyncio.wait_for(stream.response.drained(), within_s) for stream in streams]
-        await asyncio.gather(*waits, return_exceptions=True)
-        for stream in list(self._open):
-            stream.call.fail(DropcopyError(Code.DRAINING, "the gateway is shutting down; reconnect with your cursor"))
+    def fail(self, error: DropcopyError) -> None:
+        self.call.fail(error)
 
 
 class StreamService:
@@ -129,8 +76,8 @@ class StreamService:
 
     async def _stream(self, call: ServerStream) -> None:
         """StreamEvents, and the guide's Stream: subscriptions managed on the stream."""
-        principal = await authenticate(self._access, call.metadata or {}, Scope.STREAM_READ)
-        with self._quota.place(principal.organization_id):
+        principal = await authenticate(self._access, call.metadata or MultiDict(), Scope.STREAM_READ)
+        with self._quota.place(principal):
             async with self._opened(call, principal) as stream:
                 while (request := await call.recv_message()) is not None:
                     await self._take(stream, request)
@@ -138,8 +85,8 @@ class StreamService:
 
     async def _subscribe(self, call: ServerStream) -> None:
         """SubscribeEvents: one subscription; a bad one ends the call."""
-        principal = await authenticate(self._access, call.metadata or {}, Scope.STREAM_READ)
-        with self._quota.place(principal.organization_id):
+        principal = await authenticate(self._access, call.metadata or MultiDict(), Scope.STREAM_READ)
+        with self._quota.place(principal):
             request = await call.recv_message()
             if request is None:
                 raise InvalidError("the request holds no Subscribe")
@@ -149,17 +96,17 @@ class StreamService:
                 await _for_ever()
 
     @asynccontextmanager
-    async def _opened(self, call: ServerStream, principal: Principal) -> AsyncIterator[_Open]:
+    async def _opened(self, call: ServerStream, principal: Principal) -> AsyncIterator[OpenStream]:
         """Initial metadata and one heartbeat at once; then the stream is in the pulse until the block ends."""
         session = self._new_session(principal)
         await call.send_initial_metadata()
         response = self.fanout.open(call, session)
         session.on_ready = response.wake
         session.beat()
-        with self._streams.entered(call, session, response) as stream:
+        with self._streams.entered(session, _GrpcWire(call, response), Edge.GRPC, _peer_of(call)) as stream:
             yield stream
 
-    async def _take(self, stream: _Open, request: pb.StreamEventsRequest | pb.StreamRequest) -> None:
+    async def _take(self, stream: OpenStream, request: pb.StreamEventsRequest | pb.StreamRequest) -> None:
         """One request on the stream. What is wrong with it is answered in the stream, which stays as it was."""
         session = stream.session
         await session.room()
@@ -208,6 +155,12 @@ def parse_subscribe(request: pb.Subscribe) -> SubscribeRequest:
         is_primed=request.order_delivery == pb.ORDER_DELIVERY_PRIMED,
         resume=resume,
     )
+
+
+def _peer_of(call: ServerStream) -> str:
+    """The client's address as host:port; "" where the socket has none."""
+    address = None if call.peer is None else call.peer.addr()
+    return f"{address[0]}:{address[1]}" if isinstance(address, tuple) else ""
 
 
 async def _for_ever() -> None:

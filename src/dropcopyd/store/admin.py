@@ -31,9 +31,15 @@ class Admin:
     def add_organization(self, organization_id: str, name: str) -> None:
         """Raises DropcopyError(NAME_IN_USE) when another organization has the name."""
         self._insert(
-            "INSERT INTO organizations VALUES (?, ?, ?)",
+            "INSERT INTO organizations (organization_id, name, created_at_ns) VALUES (?, ?, ?)",
             (organization_id, name, self._at_ns),
             f"an organization named {name!r} exists already",
+        )
+
+    def set_stream_quota(self, organization_id: str, streams_max: int | None) -> None:
+        """How many streams the organization may hold open from its next one on; None = the node's default."""
+        self._connection.execute(
+            "UPDATE organizations SET streams_max = ? WHERE organization_id = ?", (streams_max, organization_id)
         )
 
     def find_organization(self, name_or_id: str) -> str | None:

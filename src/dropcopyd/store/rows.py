@@ -297,6 +297,7 @@ def key_of(row: Row) -> KeyRecord:
         scopes=frozenset(Scope(scope) for scope in row["scopes"].split()),
         is_disabled=row["disabled_at_ns"] is not None,
         name=row["name"],
+        streams_max=row["streams_max"],
     )
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import sqlite3
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import IO, TypeVar
 
@@ -205,8 +205,24 @@ class SqliteStore:
 
     async def find_key(self, key_id: str) -> KeyRecord | None:
         def query(connection: sqlite3.Connection) -> KeyRecord | None:
-            row = connection.execute("SELECT * FROM api_keys WHERE key_id = ?", (key_id,)).fetchone()
+            row = connection.execute(
+                "SELECT api_keys.*, streams_max FROM api_keys JOIN organizations USING (organization_id)"
+                " WHERE key_id = ?",
+                (key_id,),
+            ).fetchone()
             return None if row is None else rows.key_of(row)
+
+        return await self._read(query)
+
+    async def disabled_keys(self, key_ids: Iterable[str]) -> frozenset[str]:
+        asked = frozenset(key_ids)
+
+        def query(connection: sqlite3.Connection) -> frozenset[str]:
+            good = connection.execute(
+                "SELECT key_id FROM api_keys JOIN json_each(?) ON value = key_id WHERE disabled_at_ns IS NULL",
+                (json.dumps(sorted(asked)),),
+            )
+            return asked - {key_id for (key_id,) in good}
 
         return await self._read(query)
 

@@ -183,6 +183,11 @@ class Delivery:
         )
         return [(account_id, sequence) for account_id, sequence in found if sequence != NOT_STARTED]
 
+    def heads(self) -> list[tuple[str, int, int]]:
+        """(account_id, pulled, published head) of each attached account."""
+        tracks = (track for track in self.tracks.values() if track.pulled != NOT_STARTED)
+        return [(track.feed.account_id, track.pulled, max(track.feed.head, track.pulled)) for track in tracks]
+
     @property
     def queued_bytes(self) -> int:
         """What waits in memory for the client, the rings aside."""

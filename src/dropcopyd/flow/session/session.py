@@ -10,7 +10,7 @@ from dropcopyd.flow.hub import Hub
 from dropcopyd.flow.ownership import Spawn
 from dropcopyd.flow.session.attach import Attach
 from dropcopyd.flow.session.delivery import Delivery
-from dropcopyd.flow.session.requests import ORGANIZATION, SubscribeRequest, account_of
+from dropcopyd.flow.session.requests import ORGANIZATION, Scope, SubscribeRequest, account_of
 from dropcopyd.ports import Clock, SessionEncoder, Store
 
 
@@ -78,6 +78,15 @@ class Session:
         """Whose stream it is."""
         return self._principal
 
+    @property
+    def scopes(self) -> dict[str, Scope]:
+        """The subscriptions in force by account, "" = the organization's."""
+        return dict(self._delivery.scopes)
+
+    def heads(self) -> list[tuple[str, int, int]]:
+        """(account_id, what the edge has pulled, the journal's head as published) of each account in the stream."""
+        return self._delivery.heads()
+
     def beat(self) -> None:
         """Queue a heartbeat, unless the last one still waits."""
         self._delivery.beat(self._clock.now_ns())
@@ -111,6 +120,7 @@ class Session:
         await self.room()
         async with self._delivery.lock:
             if account_id == ORGANIZATION:
+                self._access.require_all_accounts(self._principal)
                 await self._attach.organization(request)
             else:
                 await self._access.account(self._principal, account_id, "/trading_account_id")
