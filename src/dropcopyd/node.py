@@ -82,6 +82,7 @@ class Node:
             limits=self._limits,
             failpoints=self._failpoints,
             on_committed=self._announce,
+            metrics=self._metrics,
         )
         try:
             async with asyncio.TaskGroup() as group:

@@ -47,3 +47,10 @@ class Metrics:
         self.broker_s = Histogram(
             "dropcopy_broker_call_seconds", "A submit at the broker", buckets=_LEG_BUCKETS_S, registry=self.registry
         )
+        self.leg_s = Histogram(
+            "dropcopy_leg_seconds",
+            "The legs of commands: accept, dispatch, acknowledge, first_fill, complete",
+            ["leg"],
+            buckets=_LEG_BUCKETS_S,
+            registry=self.registry,
+        )

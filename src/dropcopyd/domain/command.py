@@ -42,7 +42,10 @@ class Stamps:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """One action of an intent with its outcome. `deadline_ns`: no attempt begins after it (None for a cancel)."""
+    """One action of an intent with its outcome. `deadline_ns`: no attempt begins after it (None for a cancel).
+
+    `principal_id` is who asked (an API key's id); for the record, never on a stream.
+    """
 
     intent_id: str
     seq: int
@@ -58,6 +61,7 @@ class Command:
     principal_type: PrincipalType
     stamps: Stamps
     deadline_ns: int | None
+    principal_id: str | None = None
     client_reference_id: str | None = None
     strategy_id: str | None = None
     outcome: OutcomeKind = OutcomeKind.PENDING

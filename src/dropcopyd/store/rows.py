@@ -32,12 +32,29 @@ Instruments = Callable[[InstrumentKey], Instrument]
 Values = dict[str, Any]
 
 
+ORDER_FIXED: Final = frozenset(
+    {
+        "account",
+        "intent_id",
+        "asset_class",
+        "symbol",
+        "order_side",
+        "created_at_ns",
+        "origin",
+        "client_reference_id",
+        "strategy_id",
+    }
+)
+"""Columns of an order that never change; left out of updates, or their indexes would be written each time."""
+
+
 @cache
-def upsert_sql(table: str, columns: tuple[str, ...], key: tuple[str, ...]) -> str:
-    """INSERT of those named columns that updates the row with the same key in place (its number stays)."""
+def upsert_sql(table: str, columns: tuple[str, ...], key: tuple[str, ...], fixed: frozenset[str] = frozenset()) -> str:
+    """INSERT of those named columns that updates the row with the same key in place (its number stays), but for the
+    `fixed` columns."""
     names = ", ".join(columns)
     places = ", ".join(f":{name}" for name in columns)
-    changed = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in key)
+    changed = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in {*key, *fixed})
     return (
         f"INSERT INTO {table} ({names}) VALUES ({places})"  # noqa: S608  names are this module's own
         f" ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changed}"
@@ -135,6 +152,7 @@ def command_values(account: int, command: Command) -> Values:
         "order_venue": command.order_venue.value,
         **_terms_values(command.terms),
         "principal_type": command.principal_type.value,
+        "principal_id": command.principal_id,
         "client_reference_id": command.client_reference_id,
         "strategy_id": command.strategy_id,
         "deadline_ns": command.deadline_ns,
@@ -166,6 +184,7 @@ def command_of(row: Row, account: Account, instruments: Instruments) -> Command:
         order_venue=OrderVenue(row["order_venue"]),
         terms=_terms_of(row),
         principal_type=PrincipalType(row["principal_type"]),
+        principal_id=row["principal_id"],
         stamps=Stamps(
             received_ns=row["received_ns"],
             committed_ns=row["committed_ns"],

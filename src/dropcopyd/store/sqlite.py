@@ -17,6 +17,7 @@ from dropcopyd.domain.order import Order
 from dropcopyd.domain.position import Position
 from dropcopyd.domain.state import AccountState, Chain
 from dropcopyd.errors import Code, StoreError
+from dropcopyd.observe import Metrics
 from dropcopyd.ports import (
     AttachedState,
     Clock,
@@ -39,7 +40,14 @@ class SqliteStore:
     """The `Store` port on one folder. Open it with `open_store`; one daemon holds a folder at a time."""
 
     def __init__(
-        self, path: Path, lock: IO[str], epoch: str, writer: Writer, accounts: Sequence[Account], limits: Limits
+        self,
+        path: Path,
+        lock: IO[str],
+        epoch: str,
+        writer: Writer,
+        accounts: Sequence[Account],
+        limits: Limits,
+        clock: Clock,
     ) -> None:
         self.epoch = epoch
         self._lock = lock
@@ -47,6 +55,7 @@ class SqliteStore:
         self._encoder = writer.encoder
         self._accounts = {account.account_id: account for account in accounts}
         self._limits = limits
+        self._clock = clock
         self._queued = 0
         self._is_closed = False
         self._has_room = asyncio.Event()
@@ -69,7 +78,7 @@ class SqliteStore:
             raise StoreError(Code.STORE_FAILED, "the journal is closed")
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         encoded = tuple(self._encoder.encode(event) for event in batch.events)
-        self._put(Entry(self._accounts[batch.account_id], batch, encoded, done))
+        self._put(Entry(self._accounts[batch.account_id], batch, encoded, done, self._clock.monotonic_ns()))
         return done
 
     async def readmit(self, account_id: str) -> None:
@@ -306,6 +315,7 @@ def open_store(
     limits: Limits,
     failpoints: Failpoints,
     on_committed: OnCommitted,
+    metrics: Metrics | None = None,
 ) -> SqliteStore:
     """Open (or create) the journal in a folder, held until `close`; call it in the event loop that will use it.
 
@@ -319,11 +329,11 @@ def open_store(
         migrate.migrate(connection, clock.now_ns())
         epoch = migrate.settle_epoch(connection, path, ids.uuid())
         loop = asyncio.get_running_loop()
-        writer = Writer(connection, encoder, loop, on_committed, failpoints)
+        writer = Writer(connection, encoder, loop, on_committed, failpoints, clock, metrics or Metrics())
         connection.row_factory = sqlite3.Row
         found = connection.execute("SELECT * FROM accounts").fetchall()
         connection.row_factory = None
-        store = SqliteStore(path, lock, epoch, writer, [rows.account_of(row) for row in found], limits)
+        store = SqliteStore(path, lock, epoch, writer, [rows.account_of(row) for row in found], limits, clock)
     except BaseException as error:
         if connection is not None:
             connection.close()

@@ -13,14 +13,18 @@ import structlog
 
 from dropcopyd.domain.account import Account
 from dropcopyd.domain.event import AccountMoved, Batch, Event, EventType
+from dropcopyd.domain.tally import LegTime
 from dropcopyd.errors import Code, StoreError
-from dropcopyd.ports import Committed, Encoder, Failpoints, OnCommitted
+from dropcopyd.observe import Metrics
+from dropcopyd.ports import Clock, Committed, Encoder, Failpoints, OnCommitted
 from dropcopyd.store import rows
+from dropcopyd.store.keeping import Keeper
 
 _log = structlog.get_logger()
 _BEGIN_TRIES: Final = 6
 """Each waits for the connection's busy timeout of 10 s."""
 _GROUP_BATCHES_MAX: Final = 512
+_NS: Final = 1_000_000_000
 
 
 @dataclass(slots=True)
@@ -31,6 +35,7 @@ class Entry:
     batch: Batch
     encoded: tuple[bytes, ...]
     done: asyncio.Future[None]
+    queued_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,8 @@ class _Group:
 
     committed: list[Committed] = field(default_factory=list)
     done: list[tuple[asyncio.Future[None], StoreError | None]] = field(default_factory=list)
+    legs: list[LegTime] = field(default_factory=list)
+    queued_ns: list[int] = field(default_factory=list)
 
 
 class Writer:
@@ -68,8 +75,13 @@ class Writer:
         loop: asyncio.AbstractEventLoop,
         on_committed: OnCommitted,
         failpoints: Failpoints,
+        clock: Clock,
+        metrics: Metrics,
     ) -> None:
         self._connection = connection
+        self._keeper = Keeper(connection)
+        self._clock = clock
+        self._metrics = metrics
         self.encoder = encoder
         self._loop = loop
         self._on_committed = on_committed
@@ -148,10 +160,13 @@ class Writer:
                     continue
                 self._write_entry(entry, group)
                 group.done.append((entry.done, None))
+                group.queued_ns.append(entry.queued_ns)
+            self._keeper.flush()
             self._failpoints.reached("store.commit.before")
             self._connection.execute("COMMIT")
         except Exception as error:  # noqa: BLE001  whatever failed, the batch is refused and the account halted
             self._heads.clear()
+            self._keeper.discard()
             if self._connection.in_transaction:
                 with suppress(sqlite3.Error):  # if even this fails, every further batch does, and is refused
                     self._connection.execute("ROLLBACK")
@@ -176,8 +191,12 @@ class Writer:
         account, batch = entry.account, entry.batch
         head = self._heads.get(account.number) or self._load_head(account.number)
         moved: set[EventType] = set()
+        brought = self._keeper.before(account.number, batch)
+        self._project(account.number, batch)
+        numbers = self._keeper.order_numbers(batch)
         for event, encoded in zip(batch.events, entry.encoded, strict=True):
-            group.committed.append(self._append(account, head, batch.at_ns, event, encoded))
+            order_number = self._keeper.note(account.number, head.sequence + 1, event, numbers)
+            group.committed.append(self._append(account, head, batch.at_ns, event, encoded, order_number))
             moved.add(event.kind)
         self._connection.executemany(
             "INSERT INTO kind_heads VALUES (?, ?, ?) ON CONFLICT (account, kind) DO UPDATE SET head = excluded.head",
@@ -188,9 +207,12 @@ class Writer:
             " report_cursor = coalesce(?, report_cursor) WHERE number = ?",
             (head.sequence, head.hash, batch.at_ns, batch.report_cursor, account.number),
         )
-        self._project(account.number, batch)
+        group.legs += self._keeper.tally(account.number, batch, brought, numbers)
+        self._keeper.keep_working_set(account.number, head.sequence)
 
-    def _append(self, account: Account, head: _Head, at_ns: int, event: Event, encoded: bytes) -> Committed:
+    def _append(
+        self, account: Account, head: _Head, at_ns: int, event: Event, encoded: bytes, order_number: int | None
+    ) -> Committed:
         sequence, kind_sequence = head.sequence + 1, head.kinds.get(event.kind, 0) + 1
         payload, digest = self.encoder.stamp(encoded, account.account_id, sequence, kind_sequence, head.hash)
         head.sequence, head.hash, head.kinds[event.kind] = sequence, digest, kind_sequence
@@ -199,8 +221,19 @@ class Writer:
         if not isinstance(record, AccountMoved):
             symbol, asset_class = record.instrument.symbol, record.instrument.asset_class.value
         self._connection.execute(
-            "INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (account.number, sequence, event.kind.value, kind_sequence, at_ns, asset_class, symbol, payload, digest),
+            "INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                account.number,
+                sequence,
+                event.kind.value,
+                kind_sequence,
+                at_ns,
+                asset_class,
+                symbol,
+                payload,
+                digest,
+                order_number,
+            ),
         )
         return Committed(
             account_id=account.account_id,
@@ -217,7 +250,7 @@ class Writer:
         execute = self._connection.execute
         for order in batch.orders:
             values = rows.order_values(number, order)
-            execute(rows.upsert_sql("orders", tuple(values), ("order_id",)), values)
+            execute(rows.upsert_sql("orders", tuple(values), ("order_id",), rows.ORDER_FIXED), values)
         for command in batch.commands:
             values = rows.command_values(number, command)
             execute(rows.upsert_sql("commands", tuple(values), ("account", "intent_id", "seq")), values)
@@ -258,6 +291,7 @@ class Writer:
         try:
             if group.committed:
                 self._on_committed(group.committed)
+            self._measure(group)
         finally:  # what is durable is answered, whatever became of the announcement
             for done, error in group.done:
                 if done.done():
@@ -267,3 +301,10 @@ class Writer:
                 else:
                     done.set_exception(error)
             self.on_done(len(group.done))
+
+    def _measure(self, group: _Group) -> None:
+        now_ns = self._clock.monotonic_ns()
+        for queued_ns in group.queued_ns:
+            self._metrics.commit_s.observe((now_ns - queued_ns) / _NS)
+        for leg in group.legs:
+            self._metrics.leg_s.labels(leg.leg.value).observe(leg.taken_ns / _NS)

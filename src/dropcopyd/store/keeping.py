@@ -1,0 +1,175 @@
+"""What the writer keeps beside the projections, in the same transaction: tallies, what each event is about, and now
+and then the set of working orders. The queries of the record read it (store/history.py, store/figures.py)."""
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final
+
+from dropcopyd.domain import money
+from dropcopyd.domain.balance import Balance
+from dropcopyd.domain.command import Command, OutcomeKind, Stamps
+from dropcopyd.domain.event import AccountMoved, Batch, Event
+from dropcopyd.domain.instrument import InstrumentKey, key_of
+from dropcopyd.domain.position import Position
+from dropcopyd.domain.tally import Before, Dimension, LegTime, Tally, gain_of
+
+_HOUR_NS: Final = 3_600_000_000_000
+_DAY_NS: Final = 24 * _HOUR_NS
+GRAINS: Final[Mapping[str, int]] = {"H": _HOUR_NS, "D": _DAY_NS}
+WORKING_SET_EVENTS: Final = 1_024
+"""At least so many events lie between two sets of working orders, and four times as many as the last set has orders."""
+_Place = tuple[int, str, int, Dimension]
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """What a batch was before it was written: figures to compare with."""
+
+    before: Before
+    newest_order: int
+
+
+class Keeper:
+    """Of one writer, on its connection and in its transactions. `discard` after a rollback."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._tallies: dict[_Place, Tally] = {}
+        self._sets: dict[int, tuple[int, int]] = {}
+        """account -> (sequence of its last working set, orders in it)"""
+
+    def before(self, account: int, batch: Batch) -> Brought:
+        """What is about to be overwritten; to be asked before the batch is."""
+        commands = {(one.intent_id, one.seq): self._command_before(account, one) for one in batch.commands}
+        realized = {key_of(one.instrument): self._realized_before(account, one) for one in batch.positions}
+        (newest,) = self._connection.execute("SELECT coalesce(max(number), 0) FROM orders").fetchone()
+        return Brought(Before(commands, realized), newest)
+
+    def order_numbers(self, batch: Batch) -> dict[str, int]:
+        """The number of each order that an event of the batch is about; to be asked after the batch was written."""
+        wanted = {about for event in batch.events if (about := _order_id(event)) is not None}
+        return {order_id: number for order_id in wanted if (number := self._number(order_id)) is not None}
+
+    def note(self, account: int, sequence: int, event: Event, numbers: Mapping[str, int]) -> int | None:
+        """What one event is about: remembers a state that replaces another; the number of its order, if any."""
+        subject = _subject(event)
+        if subject is not None:
+            self._connection.execute(
+                "INSERT INTO state_events VALUES (?, ?, ?, ?)", (account, event.kind.value, subject, sequence)
+            )
+        return numbers.get(_order_id(event) or "")
+
+    def tally(self, account: int, batch: Batch, brought: Brought, numbers: Mapping[str, int]) -> list[LegTime]:
+        """Add what the batch counts for; written by `flush`. Returns the legs that it completed."""
+        fresh = {order_id for order_id, number in numbers.items() if number > brought.newest_order}
+        gain = gain_of(batch, brought.before, fresh)
+        for dimension, tally in gain.tallies.items():
+            for grain, length_ns in GRAINS.items():
+                place = (account, grain, batch.at_ns // length_ns, dimension)
+                self._tallies.setdefault(place, Tally()).add(tally)
+        return gain.legs
+
+    def flush(self) -> None:
+        """Write the sums of the transaction, one row each."""
+        for (account, grain, period, dimension), tally in self._tallies.items():
+            key = (account, grain, period, dimension.strategy_id, dimension.asset_class, dimension.symbol)
+            row = self._connection.execute(
+                "SELECT counts, amounts FROM tallies WHERE account = ? AND grain = ? AND period = ?"
+                " AND strategy_id = ? AND asset_class = ? AND symbol = ?",
+                key,
+            ).fetchone()
+            total = tally if row is None else tally_of(*row)
+            if row is not None:
+                total.add(tally)
+            self._connection.execute(
+                "INSERT OR REPLACE INTO tallies VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*key, *_texts(total))
+            )
+        self._tallies.clear()
+
+    def discard(self) -> None:
+        """Forget what a rolled back transaction had."""
+        self._tallies.clear()
+        self._sets.clear()
+
+    def keep_working_set(self, account: int, head: int) -> None:
+        """Keep the set of working orders after event `head`, if the last one is far enough behind."""
+        at, size = self._sets.get(account) or self._last_set(account)
+        self._sets[account] = (at, size)
+        if head - at < max(WORKING_SET_EVENTS, 4 * size):
+            return
+        found = self._connection.execute("SELECT number FROM orders WHERE account = ? AND is_working = 1", (account,))
+        numbers = sorted(number for (number,) in found)
+        self._connection.execute("INSERT INTO working_sets VALUES (?, ?, ?)", (account, head, json.dumps(numbers)))
+        self._sets[account] = (head, len(numbers))
+
+    def _last_set(self, account: int) -> tuple[int, int]:
+        row = self._connection.execute(
+            "SELECT sequence, json_array_length(orders) FROM working_sets WHERE account = ?"
+            " ORDER BY sequence DESC LIMIT 1",
+            (account,),
+        ).fetchone()
+        return (0, 0) if row is None else (row[0], row[1])
+
+    def _number(self, order_id: str) -> int | None:
+        row = self._connection.execute("SELECT number FROM orders WHERE order_id = ?", (order_id,)).fetchone()
+        return None if row is None else int(row[0])
+
+    def _command_before(self, account: int, command: Command) -> tuple[OutcomeKind, Stamps] | None:
+        row = self._connection.execute(
+            "SELECT outcome, received_ns, committed_ns, attempt_begun_ns, acknowledged_ns, first_fill_ns, last_fill_ns"
+            " FROM commands WHERE account = ? AND intent_id = ? AND seq = ?",
+            (account, command.intent_id, command.seq),
+        ).fetchone()
+        if row is None:
+            return None
+        return OutcomeKind(row[0]), Stamps(
+            received_ns=row[1],
+            committed_ns=row[2],
+            attempt_begun_ns=row[3],
+            acknowledged_ns=row[4],
+            first_fill_ns=row[5],
+            last_fill_ns=row[6],
+        )
+
+    def _realized_before(self, account: int, position: Position) -> Decimal:
+        row = self._connection.execute(
+            "SELECT realized_pnl FROM positions WHERE account = ? AND asset_class = ? AND symbol = ?",
+            (account, position.instrument.asset_class.value, position.instrument.symbol),
+        ).fetchone()
+        return money.ZERO if row is None else Decimal(row[0])
+
+
+def tally_of(counts: str, amounts: str) -> Tally:
+    """The tally of a row."""
+    tally = Tally({name: Decimal(amount) for name, amount in json.loads(amounts).items()})
+    tally.counts.update(json.loads(counts))
+    return tally
+
+
+def subject_of(key: InstrumentKey) -> str:
+    """What a position's event is about, in `state_events`."""
+    return f"{key[0].value}|{key[1]}"
+
+
+def _texts(tally: Tally) -> tuple[str, str]:
+    amounts = {name: money.render(amount) for name, amount in tally.amounts.items()}
+    return json.dumps(tally.counts, separators=(",", ":")), json.dumps(amounts, separators=(",", ":"))
+
+
+def _order_id(event: Event) -> str | None:
+    order_id: Any = getattr(event.record, "order_id", None)
+    return order_id if isinstance(order_id, str) else None
+
+
+def _subject(event: Event) -> str | None:
+    match event.record:
+        case Position() as position:
+            return subject_of(key_of(position.instrument))
+        case Balance() as balance:
+            return balance.currency
+        case AccountMoved():
+            return ""
+    return None
