@@ -6,6 +6,7 @@ from decimal import Decimal
 from importlib.resources import files
 
 from dropcopyd.brokers.paper.exchange import Exchange
+from dropcopyd.brokers.paper.funding import wallet_of
 from dropcopyd.brokers.paper.records import Decision, Image, PaperOrder, Quote, Tick
 from dropcopyd.domain.account import PrincipalType
 from dropcopyd.domain.catalogue import instruments_of
@@ -122,8 +123,7 @@ class Floor:
         return image.orders[number]
 
     def position(self, account_id: str = ACCOUNT, instrument: Instrument = AAPL) -> Decimal:
-        key = (instrument.asset_class, instrument.symbol)
-        return self.exchange.image.positions.get((account_id, key), D(0))
+        return wallet_of(self.exchange.image, account_id).held(instrument).quantity
 
     def _keep(self, decision: Decision) -> list[OrderReport]:
         made = [numbered.report for numbered in decision.reports]

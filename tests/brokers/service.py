@@ -1,12 +1,13 @@
 """A paper broker in service for the tests: a real book file, prices by hand, and a listener that writes all down."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from dropcopyd.brokers.paper import Book, Feed, ManualFeed, PaperBroker, Quote
+from dropcopyd.brokers.paper.plan import Plan
 from dropcopyd.domain.instrument import Instrument
 from dropcopyd.domain.order import ActionType, OrderTerms
 from dropcopyd.domain.report import OrderReport
@@ -97,13 +98,14 @@ async def serving(
     now_ns: int = NOON_NS,
     listener: Listener | None = None,
     busy_timeout_s: float = 5.0,
+    plans: Mapping[str, Plan] | None = None,
 ) -> AsyncIterator[Service]:
     """A running broker whose accounts are connected."""
     path = folder / "paper.db"
     clock = ManualClock(now_ns)
     book = Book.open(path, clock, SequentialIds("b"), busy_timeout_s)
     feed = ManualFeed([AAPL, EURUSD])
-    broker = PaperBroker(book, [feed] if feeds is None else feeds, clock, accounts, failpoints)
+    broker = PaperBroker(book, [feed] if feeds is None else feeds, clock, accounts, failpoints, plans)
     port: Broker = broker
     listener = listener or Listener()
     try:

@@ -5,6 +5,7 @@ gateway can die between "sent" and "acknowledged" and finds here, on its return,
 
 - `records`: the nouns: quotes, orders, answers, and `Decision`, everything that one decision changes.
 - `exchange`: pure matching in price-time priority; no I/O, no clock.
+- `plan`, `fills`, `funding`, `chance`: an account's profile, seed, money and parameters, and what follows from them.
 - `market`, `replay`, `prices`: price sources, driven step by step, and the options that choose them.
 - `book`, `writer`, `codec`, `schema`: the durable book: one writer thread, group commit, read transactions.
 - `broker`, `session`: the `Broker` port: decide, commit, then report.
@@ -12,12 +13,14 @@ gateway can die between "sent" and "acknowledged" and finds here, on its return,
 Invariants: every decision is committed before its reports are handed out or its command is answered; reports are
 numbered per account without a gap; an execution's price and size come from one quote at or after the order's arrival,
 never beyond its limit; a quote's displayed size is consumed once. Orders trade with the market only, not with each
-other. Nobody's buying power is checked: selling what is not held opens a short position.
+other. Selling what is not held opens a short position, except in crypto; an account with limited money is refused
+what it cannot carry.
 """
 
 from dropcopyd.brokers.paper.book import Book, read_submit_log
 from dropcopyd.brokers.paper.broker import FailureMode, PaperBroker
 from dropcopyd.brokers.paper.market import Feed, ManualFeed, SyntheticMarket
+from dropcopyd.brokers.paper.plan import Plan, Profile, parse_plan, plan_from, render_plan
 from dropcopyd.brokers.paper.prices import PriceOption, PriceSource, open_feeds, parse_price_option
 from dropcopyd.brokers.paper.records import Quote, SubmitEntry
 from dropcopyd.brokers.paper.replay import Replay, load_bars
@@ -28,14 +31,19 @@ __all__ = [
     "Feed",
     "ManualFeed",
     "PaperBroker",
+    "Plan",
     "PriceOption",
     "PriceSource",
+    "Profile",
     "Quote",
     "Replay",
     "SubmitEntry",
     "SyntheticMarket",
     "load_bars",
     "open_feeds",
+    "parse_plan",
     "parse_price_option",
+    "plan_from",
     "read_submit_log",
+    "render_plan",
 ]

@@ -21,7 +21,9 @@ from dropcopyd.brokers.paper.codec import (
     report_from,
     standing_from,
 )
-from dropcopyd.brokers.paper.records import CommandRecord, Image, NumberedReport, PaperOrder, SubmitEntry
+from dropcopyd.brokers.paper.funding import Wallet, wallet_of
+from dropcopyd.brokers.paper.plan import plan_from
+from dropcopyd.brokers.paper.records import CommandRecord, Image, NumberedReport, PaperOrder, QueuePlace, SubmitEntry
 from dropcopyd.brokers.paper.schema import connect, migrate
 from dropcopyd.brokers.paper.turn import cursor_of, number_of
 from dropcopyd.brokers.paper.writer import Writer
@@ -218,12 +220,29 @@ class Book:
         image.orders.update((order.number, order) for order in self._orders("status = 'working'", ()))
         commands = self._commands("order_number IN (SELECT number FROM orders WHERE status = 'working')", ())
         image.commands.update((command.broker_command_id, command) for command in commands)
-        for account_id, asset_class, symbol, quantity in read("SELECT * FROM positions"):
-            image.positions[account_id, (AssetClass(asset_class), symbol)] = Decimal(quantity)
         for asset_class, symbol, *rest in read("SELECT * FROM standings").fetchall():
             instrument = self._instrument(asset_class, symbol)
             image.standings[AssetClass(asset_class), symbol] = standing_from(tuple(rest), instrument)
+        self._load_money(image)
         return image
+
+    def _load_money(self, image: Image) -> None:
+        read = self._reading.execute
+        for account_id, plan in read("SELECT account_id, plan FROM accounts"):
+            image.wallets[account_id] = Wallet(account_id, plan_from(plan))
+        for account_id, currency, amount in read("SELECT account_id, currency, amount FROM cash"):
+            wallet_of(image, account_id).cash[currency] = Decimal(amount)
+        rows = read("SELECT account_id, asset_class, symbol, quantity, cost FROM positions").fetchall()
+        for account_id, asset_class, symbol, quantity, cost in rows:
+            instrument = self._instrument(asset_class, symbol)
+            wallet_of(image, account_id).restore(instrument, Decimal(quantity), Decimal(cost))
+        for order in image.orders.values():
+            wallet = wallet_of(image, order.account_id)
+            if wallet.is_limited:
+                wallet.work(order, image.price(order.instrument, order.side))
+        places = "SELECT order_number, places.priority, ahead FROM places JOIN orders ON number = order_number"
+        for number, priority, ahead in read(f"{places} WHERE status = 'working'"):
+            image.places[number] = QueuePlace(priority, Decimal(ahead))
 
 
 def read_submit_log(path: Path) -> list[SubmitEntry]:

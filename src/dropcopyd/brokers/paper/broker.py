@@ -1,13 +1,14 @@
 """The `Broker` port over the paper exchange, with controls to make it fail as real brokers do."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Final
 
 from dropcopyd.brokers.paper.book import Book
 from dropcopyd.brokers.paper.desk import Desk
 from dropcopyd.brokers.paper.market import Feed
+from dropcopyd.brokers.paper.plan import UNPLANNED, Plan
 from dropcopyd.brokers.paper.records import Decision
 from dropcopyd.brokers.paper.session import Session
 from dropcopyd.domain.account import BrokerKind
@@ -62,8 +63,12 @@ class PaperBroker:
         clock: Clock,
         accounts: Iterable[str] = (),
         failpoints: Failpoints | None = None,
+        plans: Mapping[str, Plan] | None = None,
     ) -> None:
-        """Takes over the book's image; the caller closes the book after `run` has ended."""
+        """Takes over the book's image; the caller closes the book after `run` has ended.
+
+        `plans`: those of the accounts that have one.
+        """
         self._book = book
         self._desk = Desk(book, feeds, clock)
         self._failpoints = failpoints or _NoFailpoints()
@@ -73,7 +78,7 @@ class PaperBroker:
         self._next_failure: tuple[FailureMode, float] | None = None
         book.writer.listen(self._on_committed, self._on_failed)
         for account_id in accounts:
-            self.add_account(account_id)
+            self.add_account(account_id, (plans or {}).get(account_id, UNPLANNED))
 
     # --- the port -------------------------------------------------------------------------------------------------
 
@@ -169,10 +174,14 @@ class PaperBroker:
         session = self._sessions.get(account_id)
         return session is not None and session.is_live
 
-    def add_account(self, account_id: str) -> None:
-        """Keep one more account; it connects at once if the broker runs. Nothing happens for one that is kept."""
+    def add_account(self, account_id: str, plan: Plan = UNPLANNED) -> None:
+        """Keep one more account; it connects at once if the broker runs. Nothing happens for one that is kept.
+
+        The plan is recorded in the book when the account is new there.
+        """
         if account_id in self._sessions:
             return
+        self._desk.open_account(account_id, plan)
         session = self._sessions[account_id] = Session(account_id, self._book, self._failpoints)
         if self._running is not None:
             tasks, listener = self._running

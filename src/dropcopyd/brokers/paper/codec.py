@@ -8,6 +8,7 @@ import sqlite3
 from decimal import Decimal
 from typing import Any, Final
 
+from dropcopyd.brokers.paper.plan import render_plan
 from dropcopyd.brokers.paper.records import (
     CommandRecord,
     Decision,
@@ -189,11 +190,34 @@ def apply(connection: sqlite3.Connection, decision: Decision) -> None:
         [_report_row(report) for report in decision.reports],
     )
     many(
-        "INSERT INTO positions (account_id, asset_class, symbol, quantity) VALUES (?, ?, ?, ?)"
-        " ON CONFLICT DO UPDATE SET quantity = excluded.quantity",
-        [(account_id, *key, money.render(held)) for (account_id, key), held in decision.positions.items()],
+        "INSERT INTO positions (account_id, asset_class, symbol, quantity, cost) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT DO UPDATE SET quantity = excluded.quantity, cost = excluded.cost",
+        [
+            (account_id, *key, money.render(held.quantity), money.render(held.cost))
+            for (account_id, key), held in decision.holdings.items()
+        ],
     )
+    _apply_money(connection, decision)
     many(_UPSERT_STANDING, [standing_row(standing) for standing in decision.standings.values()])
+
+
+def _apply_money(connection: sqlite3.Connection, decision: Decision) -> None:
+    """Accounts, cash and places in queues."""
+    many = connection.executemany
+    many(
+        "INSERT INTO accounts (account_id, plan) VALUES (?, ?)",
+        [(account_id, render_plan(plan)) for account_id, plan in decision.plans.items()],
+    )
+    many(
+        "INSERT INTO cash (account_id, currency, amount) VALUES (?, ?, ?)"
+        " ON CONFLICT DO UPDATE SET amount = excluded.amount",
+        [(*name, money.render(amount)) for name, amount in decision.cash.items()],
+    )
+    many(
+        "INSERT INTO places (order_number, priority, ahead) VALUES (?, ?, ?)"
+        " ON CONFLICT DO UPDATE SET priority = excluded.priority, ahead = excluded.ahead",
+        [(number, place.priority, money.render(place.ahead)) for number, place in decision.places.items()],
+    )
 
 
 def _execution_row(execution: Execution) -> Row:
@@ -207,6 +231,7 @@ def _execution_row(execution: Execution) -> Row:
         money.render(execution.price),
         execution.at_ns,
         execution.trade_date,
+        execution.report_number,
     )
 
 
@@ -231,8 +256,8 @@ _UPSERT_ORDER: Final = (
 _INSERT_COMMAND: Final = f"INSERT INTO commands ({COMMAND_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - our own words
 _INSERT_EXECUTION: Final = (
     "INSERT INTO executions"
-    " (number, exec_id, order_number, account_id, side, quantity, price, at_ns, trade_date)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " (number, exec_id, order_number, account_id, side, quantity, price, at_ns, trade_date, report_number)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _UPSERT_STANDING: Final = (
     "INSERT INTO standings (asset_class, symbol, source, place, bid, ask, bid_size, ask_size, at_ns)"  # noqa: S608

@@ -8,6 +8,7 @@ from dropcopyd.brokers.paper.book import Book
 from dropcopyd.brokers.paper.exchange import Exchange
 from dropcopyd.brokers.paper.market import Feed
 from dropcopyd.brokers.paper.memory import Memory
+from dropcopyd.brokers.paper.plan import Plan
 from dropcopyd.brokers.paper.records import Decision
 from dropcopyd.domain.instrument import Instrument
 from dropcopyd.domain.report import Acknowledged, Refused
@@ -51,6 +52,12 @@ class Desk:
             self._memory.end_lookup(mark)
         await asyncio.shield(done)
         return answer
+
+    def open_account(self, account_id: str, plan: Plan) -> None:
+        """Open an account with its plan, unless the book has it. Raises StoreError after a failure of the book."""
+        decision = self._exchange.open_account(account_id, plan, self._clock.now_ns())
+        if not decision.is_empty:
+            self._write(decision)
 
     def turn(self) -> bool:
         """Let the market move up to now, bounded; whether there is more to do at once. Raises StoreError."""

@@ -10,12 +10,16 @@ from bisect import bisect_left, insort
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
+from dropcopyd.brokers.paper.fills import displayed_to, place_of, tradable, tradable_at_rest
+from dropcopyd.brokers.paper.funding import Wallet
+from dropcopyd.brokers.paper.plan import UNPLANNED, Plan
 from dropcopyd.brokers.paper.records import (
     CommandRecord,
     Decision,
     Image,
     PaperOrder,
     PaperStatus,
+    Quote,
     Reason,
     Standing,
     SubmitEntry,
@@ -23,6 +27,7 @@ from dropcopyd.brokers.paper.records import (
     trade_date_of,
 )
 from dropcopyd.brokers.paper.rules import (
+    Objection,
     is_all_or_nothing,
     is_marketable,
     limit_of,
@@ -30,7 +35,6 @@ from dropcopyd.brokers.paper.rules import (
     objection_to_terms,
     price_at,
     price_on_the_way,
-    tradable,
 )
 from dropcopyd.brokers.paper.turn import Turn, external_order_id_of, order_number_of
 from dropcopyd.domain import money
@@ -80,6 +84,17 @@ class Exchange:
         orders = self._image.orders
         ranks = (queues.buys or queues.sells for queues in self._queues.values())
         return [orders[queue[0][3]].instrument for queue in ranks if queue]
+
+    def open_account(self, account_id: str, plan: Plan, at_ns: int) -> Decision:
+        """Open an account with its plan; one that the book has keeps the plan that it was opened with."""
+        turn = self._turn(at_ns)
+        if account_id not in self._image.wallets and plan != UNPLANNED:
+            wallet = self._image.wallets[account_id] = Wallet(account_id, plan)
+            turn.decision.plans[account_id] = plan
+            for currency, amount in (plan.cash or {}).items():
+                wallet.pay(currency, amount)
+            turn.keep_money(wallet, None)
+        return turn.decision
 
     def submit(
         self, submission: Submission, at_ns: int, *, has_market: bool
@@ -155,6 +170,7 @@ class Exchange:
             trade_date=trade_date_of(turn.at_ns),
         )
         objection = objection_to_create(order.instrument, order.terms, turn.at_ns, has_market=has_market)
+        objection = objection or self._funding_objection(turn, order)
         if objection is not None:
             order = turn.put(replace(order, status=PaperStatus.REJECTED))
             code, reason = objection
@@ -179,6 +195,7 @@ class Exchange:
             return turn.end(order, PaperStatus.CANCELLED, command_id=command.broker_command_id)
         turn.report(ReportKind.PENDING_REPLACE, command.broker_command_id, order, raw_status="replace_pending")
         objection = objection_to_terms(order.instrument, command.terms)
+        objection = objection or self._funding_objection(turn, _with_terms(order, command.terms))
         if objection is not None:
             self._refuse(turn, command, order, *objection)
             return order
@@ -187,12 +204,11 @@ class Exchange:
     def _replace(self, turn: Turn, order: PaperOrder, command: Command) -> PaperOrder:
         """New terms. A total at or below what is filled becomes the filled quantity: the order is done."""
         self._leave(order)
-        quantity = max(command.terms.quantity, order.filled_quantity)
-        terms = replace(command.terms, quantity=quantity)
+        terms = _with_terms(order, command.terms).terms
         if not _keeps_priority(order.terms, terms):
             self._image.priority_count += 1
             order = replace(order, priority=self._image.priority_count)
-        is_done = quantity == order.filled_quantity
+        is_done = terms.quantity == order.filled_quantity
         order = turn.put(
             replace(
                 order,
@@ -222,10 +238,11 @@ class Exchange:
 
     def _arrive(self, turn: Turn, order: PaperOrder) -> PaperOrder:
         """A new or changed order meets the standing quote; what is left rests, or ends by its time in force."""
-        standing = self._image.standings.get(key_of(order.instrument))
+        standing_key = key_of(order.instrument)
+        standing = self._image.standings.get(standing_key)
         is_whole_only = is_all_or_nothing(order.terms)
         if standing is not None and is_marketable(order, standing.quote):
-            quantity = tradable(order, standing.quote)
+            quantity = tradable(turn.wallet(order.account_id).plan, order, standing.quote)
             if quantity and (quantity == order.leaves_quantity or not is_whole_only):
                 order = turn.fill(order, quantity, price_at(order.side, standing.quote), Liquidity.REMOVED)
         if not order.is_open:
@@ -237,25 +254,43 @@ class Exchange:
             reason = "what could not be filled at once is cancelled"
             return turn.end(order, PaperStatus.CANCELLED, reason_code=Reason.IOC_REMAINDER, reason=reason)
         self._rest(order)
+        self._queue_up(turn, order, None if standing is None else self._image.standings[standing_key].quote)
         return order
 
+    def _queue_up(self, turn: Turn, order: PaperOrder, quote: Quote | None) -> None:
+        """A new priority begins at the end of the queue."""
+        known = self._image.places.get(order.number)
+        if known is None or known.priority != order.priority:
+            place = place_of(turn.wallet(order.account_id).plan, order, quote)
+            if place is not None:
+                turn.queue(order.number, place)
+
     def _sweep(self, turn: Turn, key: InstrumentKey, queue: list[_Rank], before: Standing | None) -> None:
-        """Trade one side's resting orders with the standing quote until none is reached or its size is gone."""
-        while queue:
-            order = self._image.orders[queue[0][3]]
+        """Trade one side's resting orders with the standing quote, as far as it reaches and its size lasts."""
+        for rank in tuple(queue):
+            order = self._image.orders[rank[3]]
             quote = self._image.standings[key].quote
             if not is_marketable(order, quote):
                 return
-            quantity = tradable(order, quote)
+            known = self._image.places.get(order.number)
+            quantity, place = tradable_at_rest(turn.wallet(order.account_id).plan, order, quote, known)
+            if place is not None:
+                turn.queue(order.number, place)
             if not quantity:
-                return
+                if not displayed_to(order.side, quote):
+                    return
+                continue
             price = price_at(order.side, quote) if before is None else price_on_the_way(order, before.quote, quote)
             is_resting_limit = limit_of(order.terms) is not None
             self._leave(order)
             order = turn.fill(order, quantity, price, Liquidity.ADDED if is_resting_limit else Liquidity.REMOVED)
             if order.is_open:
                 self._rest(order)
-                return
+
+    def _funding_objection(self, turn: Turn, order: PaperOrder) -> Objection | None:
+        """Why the account cannot carry the order, new or with new terms."""
+        price = self._image.price(order.instrument, order.side)
+        return turn.wallet(order.account_id).objection(order, price, self._image.mark)
 
     def _rest(self, order: PaperOrder) -> None:
         queues = self._queues.setdefault(key_of(order.instrument), _Queues())
@@ -292,6 +327,11 @@ def _rank(order: PaperOrder) -> _Rank:
     if limit is None:
         return 0, money.ZERO, order.priority, order.number
     return 1, money.negate(limit) if order.side is OrderSide.BUY else limit, order.priority, order.number
+
+
+def _with_terms(order: PaperOrder, terms: OrderTerms) -> PaperOrder:
+    """The order under new terms. A total below what is filled becomes the filled quantity."""
+    return replace(order, terms=replace(terms, quantity=max(terms.quantity, order.filled_quantity)))
 
 
 def _keeps_priority(before: OrderTerms, after: OrderTerms) -> bool:

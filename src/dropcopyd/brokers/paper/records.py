@@ -4,12 +4,16 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from dropcopyd.domain import money
-from dropcopyd.domain.instrument import Instrument, InstrumentKey
+from dropcopyd.domain.instrument import Instrument, InstrumentKey, key_of
 from dropcopyd.domain.order import ActionType, OrderSide, OrderTerms
-from dropcopyd.domain.report import Acknowledged, OrderReport, Refused
+from dropcopyd.domain.report import Acknowledged, Fee, OrderReport, Refused
+
+if TYPE_CHECKING:  # funding is made of these nouns
+    from dropcopyd.brokers.paper.funding import Wallet
+    from dropcopyd.brokers.paper.plan import Plan
 
 VENUE: Final = "PAPER"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -20,6 +24,8 @@ class Reason(StrEnum):
     """Why the paper broker refused or cancelled: its reason codes."""
 
     DUPLICATE_COMMAND_ID = "duplicate_command_id"
+    INSUFFICIENT_FUNDS = "insufficient_funds"
+    INSUFFICIENT_HOLDINGS = "insufficient_holdings"
     INSTRUMENT_EXPIRED = "instrument_expired"
     INVALID_PRICE = "invalid_price"
     INVALID_PRICE_INCREMENT = "invalid_price_increment"
@@ -116,6 +122,14 @@ class PaperOrder:
 
 
 @dataclass(frozen=True, slots=True)
+class QueuePlace:
+    """What is ahead of a resting order at its price, since it got that priority."""
+
+    priority: int
+    ahead: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class CommandRecord:
     """A command that arrived, with the answer it got: a repetition gets the same one. No order: it named none."""
 
@@ -149,6 +163,17 @@ class Execution:
     price: Decimal
     at_ns: int
     trade_date: str
+    fees: tuple[Fee, ...] = ()
+    report_number: int = 0
+    """The number of the report that told of it, in the account's sequence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What an account holds of an instrument: signed, and what it cost."""
+
+    quantity: Decimal
+    cost: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,14 +195,20 @@ class Decision:
     orders: dict[int, PaperOrder] = field(default_factory=dict)
     executions: list[Execution] = field(default_factory=list)
     reports: list[NumberedReport] = field(default_factory=list)
-    positions: dict[tuple[str, InstrumentKey], Decimal] = field(default_factory=dict)
+    holdings: dict[tuple[str, InstrumentKey], Holding] = field(default_factory=dict)
+    cash: dict[tuple[str, str], Decimal] = field(default_factory=dict)
+    """By account and currency."""
+    places: dict[int, QueuePlace] = field(default_factory=dict)
+    plans: dict[str, "Plan"] = field(default_factory=dict)
+    """Accounts that were opened."""
     instruments: dict[InstrumentKey, Instrument] = field(default_factory=dict)
     standings: dict[InstrumentKey, Standing] = field(default_factory=dict)
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to commit."""
-        return not (self.submits or self.commands or self.orders or self.reports or self.standings)
+        changes = (self.submits, self.commands, self.orders, self.reports, self.standings, self.places, self.plans)
+        return not any(changes)
 
     def merge(self, later: "Decision") -> None:
         """Take in a decision that was made after this one, to be committed together."""
@@ -186,7 +217,10 @@ class Decision:
         self.orders |= later.orders
         self.executions += later.executions
         self.reports += later.reports
-        self.positions |= later.positions
+        self.holdings |= later.holdings
+        self.cash |= later.cash
+        self.places |= later.places
+        self.plans |= later.plans
         self.instruments |= later.instruments
         self.standings |= later.standings
 
@@ -206,8 +240,23 @@ class Image:
     """The number of the last report per account."""
     orders: dict[int, PaperOrder] = field(default_factory=dict)
     commands: dict[str, CommandRecord] = field(default_factory=dict)
-    positions: dict[tuple[str, InstrumentKey], Decimal] = field(default_factory=dict)
+    wallets: dict[str, "Wallet"] = field(default_factory=dict)
+    places: dict[int, QueuePlace] = field(default_factory=dict)
     standings: dict[InstrumentKey, Standing] = field(default_factory=dict)
+
+    def mark(self, key: InstrumentKey) -> Decimal | None:
+        """What a unit is worth now: the middle of the standing quote."""
+        standing = self.standings.get(key)
+        if standing is None:
+            return None
+        return money.divide(money.add(standing.quote.bid, standing.quote.ask), Decimal(2))
+
+    def price(self, instrument: Instrument, side: OrderSide) -> Decimal | None:
+        """What an order without a limit would trade at now."""
+        standing = self.standings.get(key_of(instrument))
+        if standing is None:
+            return None
+        return standing.quote.ask if side is OrderSide.BUY else standing.quote.bid
 
 
 def consumed(standing: Standing, side: OrderSide, quantity: Decimal) -> Standing:

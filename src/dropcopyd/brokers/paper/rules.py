@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Final
 
-from dropcopyd.brokers.paper.records import PaperOrder, Quote, Reason, amount_of, steps_of
+from dropcopyd.brokers.paper.records import PaperOrder, Quote, Reason
 from dropcopyd.domain import money
 from dropcopyd.domain.instrument import Future, Instrument, OptionInstrument, Prediction
 from dropcopyd.domain.order import OrderSide, OrderTerms, OrderType, TimeInForce
@@ -89,14 +89,6 @@ def price_on_the_way(order: PaperOrder, before: Quote, after: Quote) -> Decimal:
     if limit is not None and (limit < before.ask if is_buy else limit > before.bid):
         return limit
     return price_at(order.side, after)
-
-
-def tradable(order: PaperOrder, quote: Quote) -> Decimal:
-    """How much of the order's leaves the displayed size can fill, in whole quantity increments."""
-    displayed = quote.ask_size if order.side is OrderSide.BUY else quote.bid_size
-    quantity = min(order.leaves_quantity, displayed)
-    increment = order.instrument.quantity_increment
-    return quantity if increment is None else amount_of(steps_of(quantity, increment), increment)
 
 
 def _expiration_of(instrument: Instrument) -> int | None:

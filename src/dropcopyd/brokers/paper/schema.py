@@ -72,6 +72,21 @@ MIGRATIONS: Final[tuple[str, ...]] = (
       FOREIGN KEY (asset_class, symbol) REFERENCES instruments
     ) STRICT, WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE accounts (                         -- accounts that were opened with a plan
+      account_id TEXT PRIMARY KEY,
+      plan TEXT NOT NULL                            -- profile, seed, cash and every parameter, as JSON
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE cash (
+      account_id TEXT NOT NULL, currency TEXT NOT NULL, amount TEXT NOT NULL,
+      PRIMARY KEY (account_id, currency)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE places (                           -- what is ahead of resting orders
+      order_number INTEGER PRIMARY KEY REFERENCES orders, priority INTEGER NOT NULL, ahead TEXT NOT NULL
+    ) STRICT;
+    ALTER TABLE positions ADD COLUMN cost TEXT NOT NULL DEFAULT '0';
+    ALTER TABLE executions ADD COLUMN report_number INTEGER NOT NULL DEFAULT 0;
+    """,
 )
 
 

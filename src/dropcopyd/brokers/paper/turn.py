@@ -4,24 +4,28 @@ import re
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
+from dropcopyd.brokers.paper.fills import consumes, fees_of
+from dropcopyd.brokers.paper.funding import Wallet, wallet_of
 from dropcopyd.brokers.paper.records import (
     VENUE,
     CommandRecord,
     Decision,
     Execution,
+    Holding,
     Image,
     NumberedReport,
     PaperOrder,
     PaperStatus,
+    QueuePlace,
     Reason,
     Standing,
     consumed,
     trade_date_of,
 )
 from dropcopyd.domain import money
-from dropcopyd.domain.instrument import key_of
+from dropcopyd.domain.instrument import Instrument, key_of
 from dropcopyd.domain.order import OrderSide
-from dropcopyd.domain.report import Liquidity, OrderReport, ReportKind
+from dropcopyd.domain.report import Fee, Liquidity, OrderReport, ReportKind
 
 
 def cursor_of(book_id: str, number: int) -> str:
@@ -66,7 +70,22 @@ class Turn:
         self.image.orders[order.number] = order
         self.decision.orders[order.number] = order
         self.decision.instruments[key_of(order.instrument)] = order.instrument
+        wallet = self.wallet(order.account_id)
+        if wallet.is_limited:
+            wallet.work(order, self.image.price(order.instrument, order.side))
+        if not order.is_open:
+            self.image.places.pop(order.number, None)
         return order
+
+    def wallet(self, account_id: str) -> Wallet:
+        """The account's money, with its plan; unlimited for an account that was opened without one."""
+        return wallet_of(self.image, account_id)
+
+    def queue(self, number: int, place: QueuePlace) -> None:
+        """Keep a resting order's place in the queue."""
+        if self.image.places.get(number) != place:
+            self.image.places[number] = place
+            self.decision.places[number] = place
 
     def remember(self, record: CommandRecord) -> None:
         """Keep the command and its answer."""
@@ -85,8 +104,10 @@ class Turn:
         filled = money.add(order.filled_quantity, quantity)
         status = PaperStatus.FILLED if filled == order.terms.quantity else PaperStatus.WORKING
         order = self.put(replace(order, filled_quantity=filled, status=status))
-        key = key_of(order.instrument)
-        self.show(consumed(self.image.standings[key], order.side, quantity))
+        plan = self.wallet(order.account_id).plan
+        if consumes(plan):
+            self.show(consumed(self.image.standings[key_of(order.instrument)], order.side, quantity))
+        fees = fees_of(plan, order.instrument, quantity, price, liquidity)
         self.image.execution_count += 1
         execution = Execution(
             number=self.image.execution_count,
@@ -98,10 +119,12 @@ class Turn:
             price=price,
             at_ns=self.at_ns,
             trade_date=trade_date_of(self.at_ns),
+            fees=fees,
+            report_number=self.image.heads.get(order.account_id, 0) + 1,
         )
         self.decision.executions.append(execution)
         self.image.last_ns = self.at_ns
-        self._move_position(order, quantity)
+        self._book(order, quantity, price, fees)
         self.report(
             ReportKind.TRADE,
             order.live_command_id,
@@ -112,6 +135,7 @@ class Turn:
             trade_date=execution.trade_date,
             venue=VENUE,
             liquidity=liquidity,
+            fees=fees,
         )
         return order
 
@@ -145,6 +169,7 @@ class Turn:
         trade_date: str | None = None,
         venue: str | None = None,
         liquidity: Liquidity | None = None,
+        fees: tuple[Fee, ...] = (),
     ) -> None:
         """The next report of the order's account, with the order's figures as they are now."""
         number = self._next_number(order.account_id)
@@ -165,6 +190,7 @@ class Turn:
             trade_date=trade_date,
             venue=venue,
             liquidity=liquidity,
+            fees=fees,
             cursor=cursor_of(self.image.book_id, number),
         )
         self.decision.reports.append(NumberedReport(order.account_id, number, order.number, report))
@@ -189,12 +215,21 @@ class Turn:
         self.image.heads[account_id] = number
         return number
 
-    def _move_position(self, order: PaperOrder, quantity: Decimal) -> None:
-        place = (order.account_id, key_of(order.instrument))
-        held = self.image.positions.get(place, money.ZERO)
+    def _book(self, order: PaperOrder, quantity: Decimal, price: Decimal, fees: tuple[Fee, ...]) -> None:
+        """Move holding and cash, in memory and with this decision."""
         signed = quantity if order.side is OrderSide.BUY else money.negate(quantity)
-        self.image.positions[place] = money.add(held, signed)
-        self.decision.positions[place] = self.image.positions[place]
+        wallet = self.wallet(order.account_id)
+        wallet.trade(order.instrument, signed, price, fees)
+        self.keep_money(wallet, order.instrument)
+
+    def keep_money(self, wallet: Wallet, instrument: Instrument | None) -> None:
+        """Commit what the account has now: its cash, and what it holds of the instrument."""
+        for currency, amount in wallet.cash.items():
+            self.decision.cash[wallet.account_id, currency] = amount
+        if instrument is not None:
+            held = wallet.held(instrument)
+            self.decision.instruments[key_of(instrument)] = instrument
+            self.decision.holdings[wallet.account_id, key_of(instrument)] = Holding(held.quantity, held.cost)
 
 
 def raw_status_of(order: PaperOrder) -> str:
