@@ -13,6 +13,7 @@ from typing import Annotated, Final
 import typer
 
 from dropcopyd import config, dev
+from dropcopyd.brokers.paper import Profile, parse_plan, render_plan
 from dropcopyd.config import Settings
 from dropcopyd.domain.account import BrokerKind, Scope
 from dropcopyd.domain.catalogue import instruments_of
@@ -40,6 +41,13 @@ for name, group in (("orgs", orgs), ("accounts", accounts), ("keys", keys), ("in
 _PRICES_HELP: Final = (
     "synthetic[:SEED], or csv:SYMBOL=PATH[@SPEED] (repeatable); instruments without a CSV stay synthetic"
 )
+_CASH_HELP: Final = "CURRENCY=AMOUNT that a paper account begins with (repeatable), or unlimited; ample when left out"
+_OPTION_HELP: Final = "NAME=VALUE, a parameter of the profile (repeatable); see docs/paper.md"
+ProfileOption = Annotated[Profile | None, typer.Option(help="how a paper account's orders are filled")]
+SeedOption = Annotated[int | None, typer.Option(min=0, help="seed of a paper account's chance")]
+CashOption = Annotated[list[str] | None, typer.Option(metavar="CURRENCY=AMOUNT", help=_CASH_HELP)]
+ParameterOption = Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help=_OPTION_HELP)]
+ScenarioOption = Annotated[Path | None, typer.Option(metavar="FILE", help="scenario of a scripted paper account")]
 Data = Annotated[Path, typer.Option("--data", metavar="DIR", help="the daemon's folder")]
 
 
@@ -72,11 +80,22 @@ def run_dev(
     grpc_port: Annotated[int, typer.Option(help="plaintext gRPC port (loopback); 0 = any")] = 50051,
     grpc_tls_port: Annotated[int, typer.Option(help="TLS gRPC port; 0 = any")] = 50052,
     prices: Annotated[list[str] | None, typer.Option(help=_PRICES_HELP)] = None,
+    profile: ProfileOption = None,
+    seed: SeedOption = None,
+    cash: CashOption = None,
+    profile_option: ParameterOption = None,
+    scenario: ScenarioOption = None,
     heartbeat_s: Annotated[float | None, typer.Option(help="seconds between heartbeats")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print one line of JSON when ready")] = False,
 ) -> None:
     """One process, no set-up: makes folder, organization, paper account and key, and says how to connect."""
-    identity = dev.settle_identity(data, SystemClock(), RandomIds())
+    asked = (profile, seed, cash, profile_option, scenario)
+    plan = _plan(*asked)
+    identity = dev.settle_identity(data, SystemClock(), RandomIds(), plan)
+    if any(word is not None for word in asked) and dev.account_settings(data, SystemClock(), identity) != plan:
+        raise DropcopyError(
+            Code.INVALID_CONFIGURATION, f"the account in {data} was opened with another profile; use another --data"
+        )
     files = dev.settle_certificate(data)
     limits = dict(config.load().limits)
     if heartbeat_s is not None:
@@ -156,6 +175,11 @@ def add_account(
     *,
     org: Annotated[str, typer.Option(help="name or id of the organization")],
     broker: Annotated[BrokerKind, typer.Option(help="the broker")] = BrokerKind.PAPER,
+    profile: ProfileOption = None,
+    seed: SeedOption = None,
+    cash: CashOption = None,
+    profile_option: ParameterOption = None,
+    scenario: ScenarioOption = None,
     data: Data = Path("data"),
 ) -> None:
     """Add a trading account to an organization; prints its id. A running daemon takes it up at once."""
@@ -163,7 +187,8 @@ def add_account(
         raise DropcopyError(Code.NOT_SUPPORTED, "only paper accounts are supported yet")
     account_id = RandomIds().uuid()
     with _admin(data) as admin:
-        admin.add_account(account_id, _organization(admin, org), name, broker)
+        plan = _plan(profile, seed, cash, profile_option, scenario)
+        admin.add_account(account_id, _organization(admin, org), name, broker, plan)
     typer.echo(account_id)
 
 
@@ -205,6 +230,28 @@ def import_instruments(file: Path, *, data: Data = Path("data")) -> None:
     with _admin(data) as admin:
         added = admin.add_instruments(found)
     typer.echo(f"{added} new of {len(found)} instruments")
+
+
+def _plan(
+    profile: Profile | None,
+    seed: int | None,
+    cash: list[str] | None,
+    parameters: list[str] | None,
+    scenario: Path | None,
+) -> str:
+    """The settings of a paper account."""
+    try:
+        text = "" if scenario is None else scenario.read_text("utf-8")
+        plan = parse_plan(
+            profile or Profile.DISPLAYED,
+            seed=seed or 0,
+            cash=cash or (),
+            parameters=parameters or (),
+            scenario=text,
+        )
+    except ValueError as error:
+        raise DropcopyError(Code.INVALID_ARGUMENT, str(error)) from error
+    return render_plan(plan)
 
 
 @contextmanager

@@ -41,8 +41,8 @@ class Certificate:
     key: Path
 
 
-def settle_identity(folder: Path, clock: Clock, ids: Ids) -> Identity:
-    """The folder's organization, account and key; made when it has none."""
+def settle_identity(folder: Path, clock: Clock, ids: Ids, settings: str = "") -> Identity:
+    """The folder's organization, account and key; made when it has none, with those settings of its paper account."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = folder / IDENTITY_NAME
     if path.exists():
@@ -57,7 +57,7 @@ def settle_identity(folder: Path, clock: Clock, ids: Ids) -> Identity:
             organization_id = identity.organization_id
         account_id = admin.find_account(organization_id, "paper")
         if account_id is None:
-            admin.add_account(identity.account_id, organization_id, "paper", BrokerKind.PAPER)
+            admin.add_account(identity.account_id, organization_id, "paper", BrokerKind.PAPER, settings)
             account_id = identity.account_id
         admin.add_key(key_id, organization_id, "dev", digest(read_pepper(folder, ids), api_key), Scope)
     finally:
@@ -65,6 +65,15 @@ def settle_identity(folder: Path, clock: Clock, ids: Ids) -> Identity:
     identity = Identity(organization_id, account_id, api_key)
     _write_secret(path, json.dumps(asdict(identity)).encode())
     return identity
+
+
+def account_settings(folder: Path, clock: Clock, identity: Identity) -> str:
+    """The settings that the folder's paper account was added with."""
+    admin = Admin(folder, clock.now_ns())
+    try:
+        return admin.broker_settings(identity.account_id)
+    finally:
+        admin.close()
 
 
 def settle_certificate(folder: Path) -> Certificate:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import structlog
 
-from dropcopyd.brokers.paper import Book, PaperBroker, PriceSource, open_feeds, parse_price_option
+from dropcopyd.brokers.paper import Book, PaperBroker, open_paper, plan_from
 from dropcopyd.config import Settings
 from dropcopyd.domain.account import Account, BrokerKind, Principal
 from dropcopyd.domain.catalogue import Catalogue, instruments_of
@@ -40,7 +40,6 @@ from dropcopyd.wire import ProtobufEncoder, ProtobufSessionEncoder
 
 _log = structlog.get_logger()
 PEPPER_NAME: Final = "secret.key"
-PAPER_BOOK_NAME: Final = "paper.db"
 _SWEEP_S: Final = 15.0
 
 
@@ -146,8 +145,20 @@ class Node:
         access = Access(store, read_pepper(self._settings.data, self._ids), clock)
         streams = Streams(store=store, clock=clock, ids=self._ids, limits=limits)
         catalogue = Catalogue(await store.instruments())
-        book, paper = await self._open_paper(store, catalogue)
-        actors = Actors(store, self._clock, spawn, on_loaded=lambda account: paper.add_account(account.account_id))
+        book, paper = open_paper(
+            self._settings.data,
+            self._settings.prices,
+            await store.accounts(),
+            catalogue,
+            clock=clock,
+            ids=self._ids,
+            failpoints=failpoints,
+        )
+
+        def connect(account: Account) -> None:
+            paper.add_account(account.account_id, plan_from(account.broker_settings))
+
+        actors = Actors(store, clock, spawn, on_loaded=connect)
         dispatcher = Dispatcher(
             brokers={BrokerKind.PAPER: paper},
             clock=clock,
@@ -220,22 +231,6 @@ class Node:
             tasks=group,
             is_plain=self._settings.plain_writer,
         )
-
-    async def _open_paper(self, store: SqliteStore, catalogue: Catalogue) -> tuple[Book, PaperBroker]:
-        try:
-            options = [parse_price_option(text) for text in self._settings.prices]
-            if all(option.source is not PriceSource.SYNTHETIC for option in options):
-                options.append(parse_price_option("synthetic"))  # what has no CSV stays synthetic
-        except ValueError as error:
-            raise DropcopyError(Code.INVALID_CONFIGURATION, str(error)) from error
-        accounts = [account.account_id for account in await store.accounts() if account.broker is BrokerKind.PAPER]
-        book = Book.open(self._settings.data / PAPER_BOOK_NAME, self._clock, self._ids)
-        try:
-            feeds = open_feeds(options, catalogue, book.image.created_at_ns)
-            return book, PaperBroker(book, feeds, self._clock, accounts, self._failpoints)
-        except BaseException:
-            await book.close()
-            raise
 
     async def _open_ports(self, parts: "_Parts") -> Addresses:
         settings = self._settings

@@ -67,6 +67,8 @@ class Account:
     organization_id: str
     name: str
     broker: BrokerKind
+    broker_settings: str = ""
+    """What the broker's adapter was told when the account was added; only the adapter reads it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,11 +49,14 @@ class Admin:
         ).fetchone()
         return None if row is None else str(row[0])
 
-    def add_account(self, account_id: str, organization_id: str, name: str, broker: BrokerKind) -> None:
+    def add_account(
+        self, account_id: str, organization_id: str, name: str, broker: BrokerKind, broker_settings: str = ""
+    ) -> None:
         """Raises DropcopyError(NAME_IN_USE) when the organization has an account of that name."""
         self._insert(
-            "INSERT INTO accounts (account_id, organization_id, name, broker, created_at_ns) VALUES (?, ?, ?, ?, ?)",
-            (account_id, organization_id, name, broker.value, self._at_ns),
+            "INSERT INTO accounts (account_id, organization_id, name, broker, created_at_ns, broker_settings)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            (account_id, organization_id, name, broker.value, self._at_ns, broker_settings),
             f"the organization has an account named {name!r} already",
         )
 
@@ -63,6 +66,13 @@ class Admin:
             "SELECT account_id FROM accounts WHERE organization_id = ? AND name = ?", (organization_id, name)
         ).fetchone()
         return None if row is None else str(row[0])
+
+    def broker_settings(self, account_id: str) -> str:
+        """What the account's broker was told when the account was added; "" for an unknown account."""
+        row = self._connection.execute(
+            "SELECT broker_settings FROM accounts WHERE account_id = ?", (account_id,)
+        ).fetchone()
+        return "" if row is None else str(row[0])
 
     def add_key(self, key_id: str, organization_id: str, name: str, digest: bytes, scopes: Iterable[Scope]) -> None:
         """Keep the keyed hash of a key; the key itself is shown once by the caller and stored nowhere."""

@@ -294,6 +294,7 @@ def account_of(row: Row) -> Account:
         organization_id=row["organization_id"],
         name=row["name"],
         broker=BrokerKind(row["broker"]),
+        broker_settings=row["broker_settings"],
     )
 
 

@@ -20,12 +20,14 @@ what it cannot carry.
 from dropcopyd.brokers.paper.book import Book, read_submit_log
 from dropcopyd.brokers.paper.broker import FailureMode, PaperBroker
 from dropcopyd.brokers.paper.market import Feed, ManualFeed, SyntheticMarket
+from dropcopyd.brokers.paper.opening import PAPER_BOOK_NAME, open_paper
 from dropcopyd.brokers.paper.plan import Plan, Profile, parse_plan, plan_from, render_plan
 from dropcopyd.brokers.paper.prices import PriceOption, PriceSource, open_feeds, parse_price_option
 from dropcopyd.brokers.paper.records import Quote, SubmitEntry
 from dropcopyd.brokers.paper.replay import Replay, load_bars
 
 __all__ = [
+    "PAPER_BOOK_NAME",
     "Book",
     "FailureMode",
     "Feed",
@@ -41,6 +43,7 @@ __all__ = [
     "SyntheticMarket",
     "load_bars",
     "open_feeds",
+    "open_paper",
     "parse_plan",
     "parse_price_option",
     "plan_from",

@@ -77,6 +77,12 @@ class Book:
         await asyncio.to_thread(self._reader.shutdown)
         self._reading.close()
 
+    def abandon(self) -> None:
+        """Close a book that nobody has written to through this object."""
+        self.writer.abandon()
+        self._reader.shutdown()
+        self._reading.close()
+
     async def chains(
         self, command_ids: Iterable[str], order_numbers: Iterable[int]
     ) -> tuple[list[CommandRecord], list[PaperOrder]]:

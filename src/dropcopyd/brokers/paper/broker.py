@@ -2,15 +2,18 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from enum import StrEnum
 from typing import Final
 
 from dropcopyd.brokers.paper.book import Book
 from dropcopyd.brokers.paper.desk import Desk
+from dropcopyd.brokers.paper.latency import Latency
 from dropcopyd.brokers.paper.market import Feed
 from dropcopyd.brokers.paper.plan import UNPLANNED, Plan
 from dropcopyd.brokers.paper.records import Decision
 from dropcopyd.brokers.paper.session import Session
+from dropcopyd.brokers.paper.waits import Waits
 from dropcopyd.domain.account import BrokerKind
 from dropcopyd.domain.report import (
     Acknowledged,
@@ -27,6 +30,7 @@ from dropcopyd.domain.report import (
 from dropcopyd.errors import Code, DropcopyError, StoreError
 from dropcopyd.ports import BrokerListener, Clock, Failpoints, Submission
 
+_NS: Final = 1_000_000_000
 SUBMIT_COMMITTED: Final = "paper.submit.committed"
 
 
@@ -71,6 +75,8 @@ class PaperBroker:
         """
         self._book = book
         self._desk = Desk(book, feeds, clock)
+        self._clock = clock
+        self._waits = Waits(clock)
         self._failpoints = failpoints or _NoFailpoints()
         self._sessions: dict[str, Session] = {}
         self._running: tuple[asyncio.TaskGroup, BrokerListener] | None = None
@@ -122,10 +128,7 @@ class PaperBroker:
             return Unknown("the connection broke while the command was being sent")
         try:
             async with asyncio.timeout(timeout_s):
-                if mode is FailureMode.DELAY:
-                    answer = await self._arrive_late(submission, delay_s)
-                else:
-                    answer = await self._desk.submit(submission)
+                answer = await self._travel(session, submission, delay_s if mode is FailureMode.DELAY else 0.0)
         except TimeoutError:
             return Unknown(f"no answer within {timeout_s:g} s")
         except StoreError as error:
@@ -182,7 +185,9 @@ class PaperBroker:
         if account_id in self._sessions:
             return
         self._desk.open_account(account_id, plan)
-        session = self._sessions[account_id] = Session(account_id, self._book, self._failpoints)
+        latency = Latency(account_id, self._desk.plan_of(account_id))
+        session = Session(account_id, self._book, self._failpoints, latency, self._waits)
+        self._sessions[account_id] = session
         if self._running is not None:
             tasks, listener = self._running
             tasks.create_task(session.run(listener))
@@ -206,7 +211,8 @@ class PaperBroker:
         self._next_failure = FailureMode(mode), delay_s
 
     def turn(self) -> None:
-        """Let the market move up to the clock's time now, instead of at its next turn."""
+        """Let the market move up to the clock's time now, instead of at its next turn; what is under way arrives."""
+        self._waits.release()
         while self._desk.turn():
             pass
 
@@ -216,7 +222,14 @@ class PaperBroker:
         """Move the market for ever, a bounded piece at a time, never ahead of what the book can take."""
         while True:
             await self._book.writer.room()
-            await _sleep(0 if self._desk.turn() else self._desk.pause_s())
+            self._waits.added.clear()
+            self._waits.release()
+            if self._desk.turn():
+                await asyncio.sleep(0)
+                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._pause_s()):
+                    await self._waits.added.wait()
 
     async def _watch(self) -> None:
         """End everything when the book has failed."""
@@ -232,16 +245,31 @@ class PaperBroker:
                 session.is_announced = False
                 await listener.on_disconnected(session.account_id, cause)
 
-    async def _arrive_late(self, submission: Submission, delay_s: float) -> Acknowledged | Refused:
-        """The command is on its way whether or not anybody waits for the answer."""
+    async def _travel(self, session: Session, submission: Submission, late_s: float) -> Acknowledged | Refused:
+        """The command's way to the exchange and its answer's way back.
+
+        Once it is on its way it arrives, whether or not anybody waits for the answer.
+        """
+        latency, command_id = session.latency, submission.command.broker_command_id
+        arrives_ns = latency.arrival_ns(self._clock.now_ns(), command_id)
+        if not arrives_ns and not late_s:
+            return await self._desk.submit(submission)
         if self._running is None:
             raise asyncio.CancelledError
 
         async def travel() -> Acknowledged | Refused:
-            await _sleep(delay_s)
+            await asyncio.sleep(late_s)
+            await self._waits.until(arrives_ns)
             return await self._desk.submit(submission)
 
-        return await asyncio.shield(self._running[0].create_task(travel()))
+        answer = await asyncio.shield(self._running[0].create_task(travel()))
+        await self._waits.until(latency.answer_ns(self._clock.now_ns(), command_id))
+        return answer
+
+    def _pause_s(self) -> float:
+        """How long until the market or somebody under way has something to do."""
+        pause_s, due_ns = self._desk.pause_s(), self._waits.next_due_ns()
+        return pause_s if due_ns is None else min(pause_s, max(0, due_ns - self._clock.now_ns()) / _NS)
 
     def _on_committed(self, decision: Decision) -> None:
         for numbered in decision.reports:
@@ -253,8 +281,3 @@ class PaperBroker:
     def _on_failed(self, failure: StoreError) -> None:
         self.disconnect(failure.message)
         self._failed.set()
-
-
-async def _sleep(seconds: float) -> None:
-    """The one place where the paper broker waits for time to pass."""
-    await asyncio.sleep(seconds)

@@ -6,6 +6,7 @@ from typing import Final
 
 from dropcopyd.brokers.paper.book import Book
 from dropcopyd.brokers.paper.exchange import Exchange
+from dropcopyd.brokers.paper.funding import wallet_of
 from dropcopyd.brokers.paper.market import Feed
 from dropcopyd.brokers.paper.memory import Memory
 from dropcopyd.brokers.paper.plan import Plan
@@ -58,6 +59,10 @@ class Desk:
         decision = self._exchange.open_account(account_id, plan, self._clock.now_ns())
         if not decision.is_empty:
             self._write(decision)
+
+    def plan_of(self, account_id: str) -> Plan:
+        """The plan that the account was opened with."""
+        return wallet_of(self._exchange.image, account_id).plan
 
     def turn(self) -> bool:
         """Let the market move up to now, bounded; whether there is more to do at once. Raises StoreError."""

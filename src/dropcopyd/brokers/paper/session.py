@@ -5,7 +5,9 @@ from collections import deque
 from typing import Final
 
 from dropcopyd.brokers.paper.book import Book
+from dropcopyd.brokers.paper.latency import Latency
 from dropcopyd.brokers.paper.records import NumberedReport
+from dropcopyd.brokers.paper.waits import Waits
 from dropcopyd.ports import BrokerListener, Failpoints
 
 RING_REPORTS: Final = 1_024
@@ -21,8 +23,10 @@ class Session:
     many disconnects.
     """
 
-    def __init__(self, account_id: str, book: Book, failpoints: Failpoints) -> None:
+    def __init__(self, account_id: str, book: Book, failpoints: Failpoints, latency: Latency, waits: Waits) -> None:
         self.account_id = account_id
+        self.latency = latency
+        self._waits = waits
         self.is_live = False
         """Whether the listener has been told, or is being told, that the line is up, and it is."""
         self.is_announced = False
@@ -88,6 +92,9 @@ class Session:
             self._wake.clear()
             page = await self._after(handed)
             for numbered in page:
+                due_ns = self.latency.report_ns(numbered.report.broker_sent_at_ns or 0, numbered.number)
+                if due_ns:
+                    await self._waits.until(due_ns)
                 if self._cuts != cuts:
                     return
                 await listener.on_report(self.account_id, numbered.report)

@@ -89,6 +89,11 @@ class Writer:
             await asyncio.to_thread(self._thread.join)
         self._connection.close()
 
+    def abandon(self) -> None:
+        """Close the connection of a writer that never wrote."""
+        if self._loop is None:
+            self._connection.close()
+
     # --- on the writer's thread -----------------------------------------------------------------------------------
 
     def _run(self) -> None:
