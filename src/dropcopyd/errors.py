@@ -27,6 +27,7 @@ class Code(StrEnum):
     INVALID_INSTRUMENT_CLASS = "invalid_instrument_class"
     NO_KNOWN_EVENT_TYPE = "no_known_event_type"
     NOT_SUPPORTED = "not_supported"
+    TIME_IN_FORCE_REFUSED = "time_in_force_refused"
     # what the caller names
     ACCOUNT_NOT_FOUND = "account_not_found"
     INTENT_NOT_FOUND = "intent_not_found"

@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 
 from dropcopyd.domain.command import OutcomeKind
 from dropcopyd.domain.limits import Limits
-from dropcopyd.domain.order import OrderSide
-from dropcopyd.errors import Code, DropcopyError, NotFoundError
+from dropcopyd.domain.order import OrderSide, OrderType, TimeInForce
+from dropcopyd.domain.report import BrokerCapabilities
+from dropcopyd.errors import Code, DropcopyError, InvalidError, NotFoundError
 from dropcopyd.flow.intake import AmendRequest, SubmitRequest, first_difference
 from dropcopyd.store.migrate import DATABASE_NAME
 from tests.domain.build import START_NS, limit_terms
-from tests.doubles import SequentialIds
-from tests.flow.trading import FAST, ONE, Gateway, create, never, trading
+from tests.doubles import ManualClock, SequentialIds
+from tests.flow.trading import FAST, ONE, Gateway, ScriptedBroker, create, never, trading
 from tests.store.build import account, make_folder
 from tests.store.journal import verify
 
@@ -44,6 +45,22 @@ def amend(intent_id: str | None, quantity: str | None = None, order_id: str | No
 
 async def orders(gateway: Gateway, one: str = ONE) -> int:
     return len((await gateway.store.read_orders(one, "", 1000))[0])
+
+
+async def test_a_pair_that_the_broker_does_not_take_is_refused_before_anything_is_written(folder: Path) -> None:
+    broker = ScriptedBroker(ManualClock(START_NS))
+    pair = (OrderType.LIMIT, TimeInForce.DAY)
+    broker.capabilities = BrokerCapabilities(refuses={pair: "it has no days"})
+    async with trading(folder, broker=broker) as gateway:
+        with pytest.raises(InvalidError) as caught:
+            await gateway.submit(create())
+        assert await orders(gateway) == 0
+    assert (caught.value.code, caught.value.pointer) == (
+        Code.TIME_IN_FORCE_REFUSED,
+        "/command/payload/spec/Limit/time_in_force",
+    )
+    assert "LIMIT with DAY is refused by PAPER: it has no days" in caught.value.message
+    assert "DAY" not in str(caught.value.facts["accepted"]).split(", ")
 
 
 # --- the promise ----------------------------------------------------------------------------------------------------

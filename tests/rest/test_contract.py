@@ -19,8 +19,6 @@ OURS = {
     },
 }
 """Members that REST has beyond the message."""
-NOT_PUBLISHED = {"IntentAction": {"trail_amount", "trail_percent"}}
-"""Fields of the message that contract.md section 5 does not list."""
 
 
 @pytest.mark.parametrize(
@@ -33,7 +31,7 @@ NOT_PUBLISHED = {"IntentAction": {"trail_amount", "trail_percent"}}
     ],
 )
 def test_records(message: type[pb.BrokerOrder], shape: type[BaseModel]) -> None:
-    fields = set(message.DESCRIPTOR.fields_by_name) - NOT_PUBLISHED.get(shape.__name__, set())
+    fields = set(message.DESCRIPTOR.fields_by_name)
     assert set(shape.model_fields) == fields | OURS[shape.__name__]
 
 

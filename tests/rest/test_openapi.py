@@ -95,7 +95,7 @@ async def test_refusals_name_codes_that_exist_with_their_status(document: Any) -
                     assert STATUS[Code(code)][0] == int(status) == facts["properties"]["status"]["const"]
                     assert f"`{code}`" in answer["description"]
                     seen.add(code)
-    assert {"idempotency_key_reused", "not_supported", "invalid_cursor", "account_halted", "internal"} <= seen
+    assert {"idempotency_key_reused", "time_in_force_refused", "invalid_cursor", "account_halted", "internal"} <= seen
 
 
 async def test_the_page_for_people(gateway: Gateway) -> None:
@@ -118,7 +118,8 @@ def mostly(first: str, second: str, *others: str) -> st.SearchStrategy[str]:
 
 UUIDS = mostly("00000000-0000-4000-8000-000000000000", "ABCDEF00-0000-4000-8000-00000000000A", "no", "")
 AMOUNTS = mostly("1", "1.5", "007", "1e5", "-1", "NaN", "", " 1", "1.", ".5", "1" * 21, "1." + "0" * 19, "+1")
-TIMES_IN_FORCE = mostly("DAY", "GOOD_TILL_CANCEL", "IMMEDIATE_OR_CANCEL", "FILL_OR_KILL", "EVER", "day")
+PERCENTS = mostly("1", "99.9", "007", "100", "0100", "1e1", "-1", "")
+TIMES_IN_FORCE = mostly("DAY", "GOOD_TILL_CANCEL", "IMMEDIATE_OR_CANCEL", "FILL_OR_KILL", "EVER", "day", "AT_OPEN")
 JUNK = st.sampled_from([None, True, 1, 1.5, "x", [], {}, ["x"], {"x": "y"}])
 
 
@@ -138,6 +139,18 @@ def members(draw: st.DrawFn, required: dict[str, Any], optional: dict[str, Any])
 SPECS = st.one_of(
     members({"Market": members({"quantity": AMOUNTS}, {"time_in_force": TIMES_IN_FORCE})}, {}),
     members({"Limit": members({"price": AMOUNTS, "quantity": AMOUNTS, "time_in_force": TIMES_IN_FORCE}, {})}, {}),
+    members({"FillOrKill": members({"quantity": AMOUNTS}, {"price": AMOUNTS, "time_in_force": TIMES_IN_FORCE})}, {}),
+    members({"LimitOnOpen": members({"price": AMOUNTS, "quantity": AMOUNTS}, {"time_in_force": TIMES_IN_FORCE})}, {}),
+    members({"Stop": members({"stop_price": AMOUNTS, "quantity": AMOUNTS, "time_in_force": TIMES_IN_FORCE}, {})}, {}),
+    members(
+        {
+            "TrailingStop": members(
+                {"quantity": AMOUNTS, "time_in_force": TIMES_IN_FORCE},
+                {"trail_amount": AMOUNTS, "trail_percent": PERCENTS},
+            )
+        },
+        {},
+    ),
     st.just({}),
 )
 CREATES = members(

@@ -171,22 +171,6 @@ async def test_times(gateway: Gateway, time: Any) -> None:
     await refused(gateway, create(valid_until=time), "invalid_argument", "/command/payload/valid_until")
 
 
-@pytest.mark.parametrize(
-    ("body", "pointer"),
-    [
-        (create(spec={"Stop": {"quantity": "1", "stop_price": "1"}}), f"{SPEC}/Stop"),
-        (create(spec={"TrailingStop": {}}), f"{SPEC}/TrailingStop"),
-        (create(spec={"FillOrKill": {}}), f"{SPEC}/FillOrKill"),
-        (limit(time_in_force="AT_OPEN"), f"{SPEC}/Limit/time_in_force"),
-        (limit(time_in_force="EXT"), f"{SPEC}/Limit/time_in_force"),
-        (limit(time_in_force="AT_CLOSE"), f"{SPEC}/Limit/time_in_force"),
-    ],
-)
-async def test_what_is_published_and_not_built_says_so(gateway: Gateway, body: Json, pointer: str) -> None:
-    problem = await refused(gateway, body, "not_supported", pointer)
-    assert "not supported yet" in problem["detail"]
-
-
 async def test_symbols(gateway: Gateway) -> None:
     symbol = "/command/payload/symbol"
     for payload in ({"symbol": "NOPE"}, {"symbol": "aapl"}, {"symbol": "AAPL", "asset_class": "CRYPTO"}):

@@ -39,6 +39,8 @@ async def test_a_create_is_answered_with_its_intent_and_reads_back_as_asked(gate
         "quantity": "10.5",
         "limit_price": "187.2",
         "stop_price": None,
+        "trail_amount": None,
+        "trail_percent": None,
         "order_venue": "ARCA",
         "time_in_force": "GOOD_TILL_CANCEL",
         "client_reference_id": "réf 1",

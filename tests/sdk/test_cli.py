@@ -108,6 +108,63 @@ async def test_submit_prints_the_intent() -> None:
     assert server.requests[0].body["client_reference_id"] == "mine"
 
 
+@pytest.mark.parametrize(
+    ("options", "spec"),
+    [
+        (("--stop", "190"), {"Stop": {"stop_price": "190", "quantity": "5", "time_in_force": "DAY"}}),
+        (
+            ("--stop", "190", "--limit", "191", "--tif", "ext"),
+            {"StopLimit": {"stop_price": "190", "price": "191", "quantity": "5", "time_in_force": "EXT"}},
+        ),
+        (
+            ("--trail", "2.5%", "--tif", "gtc"),
+            {"TrailingStop": {"trail_percent": "2.5", "quantity": "5", "time_in_force": "GOOD_TILL_CANCEL"}},
+        ),
+        (
+            ("--trail", "0.50"),
+            {"TrailingStop": {"trail_amount": "0.50", "quantity": "5", "time_in_force": "DAY"}},
+        ),
+        (("--tif", "close"), {"Market": {"quantity": "5", "time_in_force": "AT_CLOSE"}}),
+        (("--type", "market-on-open"), {"MarketOnOpen": {"quantity": "5", "time_in_force": "AT_OPEN"}}),
+        (
+            ("--type", "limit-on-close", "--limit", "9"),
+            {"LimitOnClose": {"price": "9", "quantity": "5", "time_in_force": "AT_CLOSE"}},
+        ),
+        (("--type", "fill-or-kill"), {"FillOrKill": {"quantity": "5", "time_in_force": "FILL_OR_KILL"}}),
+    ],
+)
+async def test_submit_of_every_kind(options: tuple[str, ...], spec: dict[str, Any]) -> None:
+    async with rest() as (server, env):
+        done = await run("submit", "--symbol", "AAPL", "--side", "sell", "--quantity", "5", *options, env=env)
+        assert (done.code, done.err) == (0, "")
+    (sent,) = (request.body["command"]["payload"]["spec"] for request in server.requests)
+    assert list(sent) == list(spec)
+    assert sent == spec
+
+
+async def test_prices_that_do_not_go_together_are_wrong_usage() -> None:
+    async with rest() as (server, env):
+        done = await run(*LIMIT, "--trail", "1", env=env)
+    assert (done.code, server.requests) == (2, [])
+    assert "TRAILING_STOP" in done.err
+
+
+async def test_replace_keeps_a_stop_a_stop() -> None:
+    row = ORDER | {"order_type": "TRAILING_STOP", "stop_price": "99", "trail_amount": "2", "limit_price": None}
+    action = ACTION | {"order_type": "TRAILING_STOP", "limit_price": None}
+    page = json_answer(200, {"data": [row], "next_cursor": None})
+    async with rest(json_answer(200, action), page) as (server, env):
+        done = await run("replace", INTENT, "--trail", "3", env=env)
+        assert (done.code, done.err) == (0, "")
+    (spec,) = (r.body["command"]["payload"]["spec"] for r in server.requests if r.method == "POST")
+    assert spec == {"TrailingStop": {"quantity": "10", "trail_amount": "3", "time_in_force": "DAY"}}
+    async with rest(json_answer(200, action)) as (server, env):
+        done = await run("replace", INTENT, "--quantity", "1", "--limit", "5", "--tif", "day", env=env)
+    assert done.code == 2
+    assert "TRAILING_STOP" in done.err
+    assert all(request.method == "GET" for request in server.requests)
+
+
 async def test_cancel_names_the_intent() -> None:
     async with rest() as (server, env):
         done = await run("cancel", INTENT, env=env)

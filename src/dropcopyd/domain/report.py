@@ -1,12 +1,13 @@
 """What a broker says: reports about orders, answers to a command, and its snapshot. Claims, not yet facts of ours."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
 from dropcopyd.domain.adjustment import AdjustmentKind
 from dropcopyd.domain.instrument import InstrumentKey
-from dropcopyd.domain.order import OrderSide, OrderTerms, OrderVenue
+from dropcopyd.domain.order import OrderSide, OrderTerms, OrderType, OrderVenue, TimeInForce
 
 
 class ReportKind(StrEnum):
@@ -231,3 +232,5 @@ class BrokerCapabilities:
     """Whether a replace may raise a filled order's quantity and open it again [FIX C.1.c]."""
     bust_reopens: bool = True
     """Whether a bust on a filled order opens it again [FIX D34]; cancelled and done orders never reopen."""
+    refuses: Mapping[tuple[OrderType, TimeInForce], str] = field(default_factory=dict)
+    """Pairs of `order_rules` that the broker does not take although the table does, each with the reason."""

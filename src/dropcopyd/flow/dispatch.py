@@ -7,7 +7,7 @@ again. Commands of one order go out one after another, orders beside each other.
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Final, TypeVar
@@ -19,7 +19,7 @@ from dropcopyd.domain.account import BrokerKind
 from dropcopyd.domain.command import Command, OutcomeKind
 from dropcopyd.domain.event import Batch
 from dropcopyd.domain.limits import Limits
-from dropcopyd.domain.order import ActionType
+from dropcopyd.domain.order import ActionType, OrderType, TimeInForce
 from dropcopyd.domain.report import (
     Acknowledged,
     Found,
@@ -72,6 +72,11 @@ class Dispatcher:
     def undispatched(self, account_id: str) -> int:
         """Commands of an account that are durable and not yet answered by the broker."""
         return self._waiting[account_id]
+
+    def refuses(self, broker: BrokerKind) -> Mapping[tuple[OrderType, TimeInForce], str]:
+        """Pairs that the broker does not take although the table does (BrokerCapabilities)."""
+        found = self._brokers.get(broker)
+        return {} if found is None else found.capabilities.refuses
 
     def ready(self, actor: Actor, command: Command) -> None:
         """The command is durable. Called in order of commit; again for one that is in its lane changes nothing."""

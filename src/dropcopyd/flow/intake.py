@@ -22,8 +22,9 @@ from dropcopyd.domain.instrument import AssetClass, Instrument
 from dropcopyd.domain.limits import Limits
 from dropcopyd.domain.money import render
 from dropcopyd.domain.order import ActionType, OrderSide, OrderTerms, OrderVenue
+from dropcopyd.domain.order_rules import accepted_times, spec_name
 from dropcopyd.domain.state import AccountState, Chain
-from dropcopyd.errors import Code, DropcopyError, NotFoundError
+from dropcopyd.errors import Code, DropcopyError, InvalidError, NotFoundError
 from dropcopyd.flow.dispatch import Dispatcher
 from dropcopyd.flow.ownership import Actor, Actors
 from dropcopyd.observe import Metrics
@@ -112,9 +113,9 @@ class Intake:
     ) -> str:
         """The id of the intent that the command created or went to, once it is durable.
 
-        Raises NotFoundError (intent, order, symbol), DropcopyError (IDEMPOTENCY_KEY_REUSED with the pointer of the
-        first differing field, OVERLOADED, TOO_MANY_IN_FLIGHT, ACCOUNT_HALTED, DRAINING), StoreError when nothing was
-        kept.
+        Raises NotFoundError (intent, order, symbol), InvalidError (TIME_IN_FORCE_REFUSED: not at this broker),
+        DropcopyError (IDEMPOTENCY_KEY_REUSED with the pointer of the first differing field, OVERLOADED,
+        TOO_MANY_IN_FLIGHT, ACCOUNT_HALTED, DRAINING), StoreError when nothing was kept.
         """
         if self.is_draining:
             raise DropcopyError(Code.DRAINING, "the gateway is shutting down; submit again in a moment")
@@ -167,6 +168,7 @@ class Intake:
             self._dispatcher.undispatched(actor.account.account_id) >= self._limits.intents_in_flight_per_account
         ):
             raise DropcopyError(Code.TOO_MANY_IN_FLIGHT, "too many commands of this account wait to be sent")
+        self._check_broker(actor.account, request.command.terms)
         instrument = await self._instrument(request.command) if chain is None else chain.order.instrument
         command = self._mint(principal, actor, request, chain, instrument)
         idempotency = None
@@ -189,6 +191,25 @@ class Intake:
             self._in_flight[place] = _InFlight(canonical, command.intent_id, done)
             done.add_done_callback(lambda _done: self._in_flight.pop(place, None))
         return command.intent_id, done
+
+    def _check_broker(self, account: Account, terms: OrderTerms | None) -> None:
+        """Refuse a pair of order type and time in force that the account's broker does not take."""
+        if terms is None:
+            return
+        refuses = self._dispatcher.refuses(account.broker)
+        reason = refuses.get((terms.order_type, terms.time_in_force))
+        if reason is None:
+            return
+        takes = [time for time in accepted_times(terms.order_type) if (terms.order_type, time) not in refuses]
+        taken = ", ".join(takes) or "nothing"
+        pair = f"{terms.order_type} with {terms.time_in_force}"
+        error = InvalidError(
+            f"{pair} is refused by {account.broker}: {reason} ({terms.order_type} takes {taken} there)",
+            pointer=f"/command/payload/spec/{spec_name(terms.order_type)}/time_in_force",
+            code=Code.TIME_IN_FORCE_REFUSED,
+        )
+        error.facts |= {"order_type": terms.order_type, "time_in_force": terms.time_in_force, "accepted": taken}
+        raise error
 
     async def _chain(self, actor: Actor, request: SubmitRequest) -> Chain | None:
         """The chain that a replace or cancel refers to; None for a create."""
@@ -312,7 +333,7 @@ def _canonical(request: SubmitRequest) -> str:
 
 
 def _spec(terms: OrderTerms) -> dict[str, dict[str, str]]:
-    name = "".join(word.capitalize() for word in terms.order_type.split("_"))
+    name = spec_name(terms.order_type)
     fields = {"quantity": render(terms.quantity), "time_in_force": terms.time_in_force.value}
     prices = {
         "price": terms.limit_price,

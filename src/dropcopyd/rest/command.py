@@ -14,6 +14,15 @@ from typing import Any, Final, TypeVar
 from dropcopyd.domain import money
 from dropcopyd.domain.instrument import AssetClass
 from dropcopyd.domain.order import ActionType, OrderSide, OrderTerms, OrderType, OrderVenue, TimeInForce
+from dropcopyd.domain.order_rules import (
+    FIELDS,
+    SPECS,
+    TRAIL_PERCENT_MAX,
+    accepted_times,
+    canonical,
+    refusal_of,
+    spec_name,
+)
 from dropcopyd.errors import Code, InvalidError
 from dropcopyd.flow.access import parse_uuid
 from dropcopyd.flow.intake import AmendRequest, CreateRequest, SubmitRequest
@@ -21,17 +30,9 @@ from dropcopyd.rest.body import Number
 from dropcopyd.rest.times import parse_time
 
 REFERENCE_LENGTH_MAX: Final = 128
-SUPPORTED_TIMES_IN_FORCE: Final = (
-    TimeInForce.DAY,
-    TimeInForce.GOOD_TILL_CANCEL,
-    TimeInForce.IMMEDIATE_OR_CANCEL,
-    TimeInForce.FILL_OR_KILL,
-)
 SYMBOL: Final = r"[!-~](?:[ -~]{0,62}[!-~])?"
 _SYMBOL: Final = re.compile(SYMBOL, re.ASCII)
-_PUBLISHED_SPECS: Final[Mapping[str, OrderType]] = {
-    "".join(word.capitalize() for word in order_type.split("_")): order_type for order_type in OrderType
-}
+_TYPES: Final[Mapping[str, OrderType]] = {spec_name(order_type): order_type for order_type in SPECS}
 _Word = TypeVar("_Word", bound=StrEnum)
 _Value = TypeVar("_Value")
 Reader = Callable[[Any, str], _Value]
@@ -67,7 +68,10 @@ class Members:
 
 
 def parse_submit(body: Any, received_ns: int) -> SubmitRequest:
-    """The submit that a body asks for. Raises InvalidError (INVALID_ARGUMENT, NOT_SUPPORTED) with the pointer."""
+    """The submit that a body asks for.
+
+    Raises InvalidError (INVALID_ARGUMENT, TIME_IN_FORCE_REFUSED) with the pointer of the member at fault.
+    """
     top = Members(body, "", ("command", "client_reference_id", "strategy_id"))
     return SubmitRequest(
         command=top.required("command", _command),
@@ -121,32 +125,49 @@ def _spec(value: Any, pointer: str) -> OrderTerms:
         raise InvalidError('must be an object with one member, such as {"Market": {...}}', pointer=pointer)
     ((name, terms),) = value.items()
     here = child(pointer, name)
-    if name == "Market":
-        return _market(terms, here)
-    if name == "Limit":
-        return _limit(terms, here)
-    if name in _PUBLISHED_SPECS:
-        raise InvalidError(f"the order type {name} is not supported yet", pointer=here, code=Code.NOT_SUPPORTED)
-    raise InvalidError(f"there is no order type {json.dumps(name[:64])}; known are Market, Limit", pointer=here)
+    order_type = _TYPES.get(name)
+    if order_type is None:
+        known = ", ".join(_TYPES)
+        raise InvalidError(f"there is no order type {json.dumps(name[:64])}; known are {known}", pointer=here)
+    return _terms(order_type, terms, here)
 
 
-def _market(value: Any, pointer: str) -> OrderTerms:
-    members = Members(value, pointer, ("quantity", "time_in_force"))
-    return OrderTerms(
-        order_type=OrderType.MARKET,
-        quantity=members.required("quantity", amount),
-        time_in_force=members.optional("time_in_force", _time_in_force) or TimeInForce.DAY,
-    )
+def _terms(order_type: OrderType, value: Any, pointer: str) -> OrderTerms:
+    """The members of one order type, by its row of SPECS; the pair with its time in force by the table."""
+    spec = SPECS[order_type]
+    members = Members(value, pointer, (*spec.prices, "quantity", "time_in_force"))
+    prices = {name: members.required(name, amount) for name in spec.required}
+    prices |= {name: found for name in spec.optional if (found := members.optional(name, amount)) is not None}
+    prices |= _one_of(members, spec.one_of, pointer)
+    quantity = members.required("quantity", amount)
+    read = members.required if spec.default is None else members.optional
+    time_in_force = read("time_in_force", word_of(TimeInForce)) or spec.default
+    if time_in_force is None:
+        raise AssertionError("a required member is there or refused")
+    _check_pair(order_type, time_in_force, child(pointer, "time_in_force"))
+    fields = {FIELDS[name]: price for name, price in prices.items()}
+    return canonical(OrderTerms(order_type=order_type, quantity=quantity, time_in_force=time_in_force, **fields))
 
 
-def _limit(value: Any, pointer: str) -> OrderTerms:
-    members = Members(value, pointer, ("price", "quantity", "time_in_force"))
-    return OrderTerms(
-        order_type=OrderType.LIMIT,
-        limit_price=members.required("price", amount),
-        quantity=members.required("quantity", amount),
-        time_in_force=members.required("time_in_force", _time_in_force),
-    )
+def _one_of(members: Members, names: tuple[str, ...], pointer: str) -> dict[str, Decimal]:
+    found = {name: value for name in names if (value := members.optional(name, amount)) is not None}
+    if names and len(found) != 1:
+        raise InvalidError(f"give either {' or '.join(names)}", pointer=pointer)
+    if found.get("trail_percent", money.ZERO) >= TRAIL_PERCENT_MAX:
+        raise InvalidError("must be below 100", pointer=child(pointer, "trail_percent"))
+    return found
+
+
+def _check_pair(order_type: OrderType, time_in_force: TimeInForce, pointer: str) -> None:
+    refusal = refusal_of(order_type, time_in_force)
+    if refusal is not None:
+        error = InvalidError(refusal, pointer=pointer, code=Code.TIME_IN_FORCE_REFUSED)
+        error.facts |= {
+            "order_type": order_type,
+            "time_in_force": time_in_force,
+            "accepted": ", ".join(accepted_times(order_type)),
+        }
+        raise error
 
 
 # --- values -------------------------------------------------------------------------------------------------------
@@ -174,17 +195,6 @@ def word_of(words: type[_Word]) -> Reader[_Word]:
             raise InvalidError(f"must be one of {', '.join(words)}", pointer=pointer) from error
 
     return read
-
-
-def _time_in_force(value: Any, pointer: str) -> TimeInForce:
-    known = ", ".join(SUPPORTED_TIMES_IN_FORCE)
-    try:
-        word = TimeInForce(_text(value, pointer, f"must be one of {known}"))
-    except ValueError as error:
-        raise InvalidError(f"must be one of {known}", pointer=pointer) from error
-    if word not in SUPPORTED_TIMES_IN_FORCE:
-        raise InvalidError(f"{word} is not supported yet; use one of {known}", pointer=pointer, code=Code.NOT_SUPPORTED)
-    return word
 
 
 def _symbol(value: Any, pointer: str) -> str:

@@ -30,6 +30,8 @@ def intent_action(command: Command) -> Json:
         "quantity": render(terms.quantity),
         "limit_price": _amount(terms.limit_price),
         "stop_price": _amount(terms.stop_price),
+        "trail_amount": _amount(terms.trail_amount),
+        "trail_percent": _amount(terms.trail_percent),
         "order_venue": command.order_venue,
         "time_in_force": terms.time_in_force,
         "client_reference_id": command.client_reference_id,

@@ -178,6 +178,8 @@ class IntentAction(Shape):
     quantity: Amount
     limit_price: Amount | None
     stop_price: Amount | None
+    trail_amount: Amount | None
+    trail_percent: Amount | None
     order_venue: OrderVenue
     time_in_force: TimeInForce
     client_reference_id: str | None

@@ -31,14 +31,27 @@ SymbolAsked = Annotated[str, Field(pattern=f"^{SYMBOL}$", description="Byte for 
 Reference = Annotated[
     str, Field(min_length=1, max_length=REFERENCE_LENGTH_MAX, description="Printable characters of any script.")
 ]
-TimeInForceAsked = Literal["DAY", "GOOD_TILL_CANCEL", "IMMEDIATE_OR_CANCEL", "FILL_OR_KILL"]
+TrailPercentAsked = Annotated[
+    str,
+    Field(
+        pattern=r"^0{0,18}[0-9]{1,2}(\.[0-9]{1,18})?$",
+        description="A percentage, above 0 and below 100.",
+        examples=["2.5"],
+    ),
+]
+
+UntilOpening = Literal["DAY", "AT_OPEN"]
+UntilClosing = Literal["DAY", "AT_CLOSE"]
+"""The times in force that the table of order rules accepts, type by type; a test holds the two together."""
 
 
 class MarketTerms(Shape):
     """A market order."""
 
     quantity: AmountAsked
-    time_in_force: TimeInForceAsked | None = "DAY"
+    time_in_force: (
+        Literal["DAY", "GOOD_TILL_CANCEL", "AT_OPEN", "IMMEDIATE_OR_CANCEL", "FILL_OR_KILL", "AT_CLOSE"] | None
+    ) = "DAY"
 
 
 class LimitTerms(Shape):
@@ -46,7 +59,82 @@ class LimitTerms(Shape):
 
     price: AmountAsked
     quantity: AmountAsked
-    time_in_force: TimeInForceAsked
+    time_in_force: Literal[
+        "DAY", "GOOD_TILL_CANCEL", "AT_OPEN", "IMMEDIATE_OR_CANCEL", "FILL_OR_KILL", "EXT", "AT_CLOSE"
+    ]
+
+
+class FillOrKillTerms(Shape):
+    """Whole at once or not at all; another way to write a Limit (a Market, without a price) with FILL_OR_KILL."""
+
+    price: AmountAsked | None = None
+    quantity: AmountAsked
+    time_in_force: Literal["FILL_OR_KILL"] | None = "FILL_OR_KILL"
+
+
+class LimitOnOpenTerms(Shape):
+    """A limit order for the next opening auction."""
+
+    price: AmountAsked
+    quantity: AmountAsked
+    time_in_force: UntilOpening | None = "AT_OPEN"
+
+
+class LimitOnCloseTerms(Shape):
+    """A limit order for the next closing auction."""
+
+    price: AmountAsked
+    quantity: AmountAsked
+    time_in_force: UntilClosing | None = "AT_CLOSE"
+
+
+class MarketOnOpenTerms(Shape):
+    """A market order for the next opening auction."""
+
+    quantity: AmountAsked
+    time_in_force: UntilOpening | None = "AT_OPEN"
+
+
+class MarketOnCloseTerms(Shape):
+    """A market order for the next closing auction."""
+
+    quantity: AmountAsked
+    time_in_force: UntilClosing | None = "AT_CLOSE"
+
+
+class StopTerms(Shape):
+    """Becomes a market order when the market reaches the stop price."""
+
+    stop_price: AmountAsked
+    quantity: AmountAsked
+    time_in_force: Literal["DAY", "GOOD_TILL_CANCEL"]
+
+
+class StopLimitTerms(Shape):
+    """Becomes a limit order when the market reaches the stop price."""
+
+    stop_price: AmountAsked
+    price: AmountAsked
+    quantity: AmountAsked
+    time_in_force: Literal["DAY", "GOOD_TILL_CANCEL", "EXT"]
+
+
+class TrailByAmount(Shape):
+    """A stop that follows the market at a distance in the price's currency."""
+
+    trail_amount: AmountAsked
+    trail_percent: None = None
+    quantity: AmountAsked
+    time_in_force: Literal["DAY", "GOOD_TILL_CANCEL"]
+
+
+class TrailByPercent(Shape):
+    """A stop that follows the market at a distance in percent of its price."""
+
+    trail_percent: TrailPercentAsked
+    trail_amount: None = None
+    quantity: AmountAsked
+    time_in_force: Literal["DAY", "GOOD_TILL_CANCEL"]
 
 
 class MarketSpec(Shape):
@@ -61,7 +149,67 @@ class LimitSpec(Shape):
     Limit: LimitTerms
 
 
-Spec = MarketSpec | LimitSpec
+class FillOrKillSpec(Shape):
+    """`{"FillOrKill": {...}}`"""
+
+    FillOrKill: FillOrKillTerms
+
+
+class LimitOnOpenSpec(Shape):
+    """`{"LimitOnOpen": {...}}`"""
+
+    LimitOnOpen: LimitOnOpenTerms
+
+
+class LimitOnCloseSpec(Shape):
+    """`{"LimitOnClose": {...}}`"""
+
+    LimitOnClose: LimitOnCloseTerms
+
+
+class MarketOnOpenSpec(Shape):
+    """`{"MarketOnOpen": {...}}`"""
+
+    MarketOnOpen: MarketOnOpenTerms
+
+
+class MarketOnCloseSpec(Shape):
+    """`{"MarketOnClose": {...}}`"""
+
+    MarketOnClose: MarketOnCloseTerms
+
+
+class StopSpec(Shape):
+    """`{"Stop": {...}}`"""
+
+    Stop: StopTerms
+
+
+class StopLimitSpec(Shape):
+    """`{"StopLimit": {...}}`"""
+
+    StopLimit: StopLimitTerms
+
+
+class TrailingStopSpec(Shape):
+    """`{"TrailingStop": {...}}`"""
+
+    TrailingStop: TrailByAmount | TrailByPercent
+
+
+Spec = (
+    MarketSpec
+    | LimitSpec
+    | FillOrKillSpec
+    | LimitOnOpenSpec
+    | LimitOnCloseSpec
+    | MarketOnOpenSpec
+    | MarketOnCloseSpec
+    | StopSpec
+    | StopLimitSpec
+    | TrailingStopSpec
+)
+"""One member, named by the order type."""
 
 
 class CreatePayload(Shape):

@@ -90,7 +90,21 @@ from dropcopy._models import (
     Position,
     Trade,
 )
-from dropcopy._specs import Amount, Limit, Market, OrderSpec, Page
+from dropcopy._specs import (
+    Amount,
+    FillOrKill,
+    Limit,
+    LimitOnClose,
+    LimitOnOpen,
+    Market,
+    MarketOnClose,
+    MarketOnOpen,
+    OrderSpec,
+    Page,
+    Stop,
+    StopLimit,
+    TrailingStop,
+)
 
 if TYPE_CHECKING:
     from dropcopy._client import Client
@@ -124,6 +138,7 @@ __all__ = [
     "EventType",
     "ExerciseStyle",
     "Fee",
+    "FillOrKill",
     "Heartbeat",
     "Instrument",
     "IntentAction",
@@ -133,8 +148,12 @@ __all__ = [
     "InvalidRequest",
     "JournalEvent",
     "Limit",
+    "LimitOnClose",
+    "LimitOnOpen",
     "Liquidity",
     "Market",
+    "MarketOnClose",
+    "MarketOnOpen",
     "NotFound",
     "OptionType",
     "Order",
@@ -160,6 +179,8 @@ __all__ = [
     "Settlement",
     "Skipped",
     "Status",
+    "Stop",
+    "StopLimit",
     "Stream",
     "StreamCounters",
     "StreamGap",
@@ -168,6 +189,7 @@ __all__ = [
     "Trade",
     "TradeAmendment",
     "TradeAmendmentKind",
+    "TrailingStop",
     "Unauthenticated",
     "Unavailable",
     "UnexpectedAnswer",

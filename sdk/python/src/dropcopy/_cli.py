@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 import typer
 from rich.console import Console
 
-from dropcopy._enums import AssetClass, OrderSide, OrderVenue, TimeInForce
+from dropcopy._enums import AssetClass, OrderSide, OrderType, OrderVenue, TimeInForce
 from dropcopy._errors import (
     ApiError,
     ChainBroken,
@@ -28,7 +28,7 @@ from dropcopy._errors import (
 )
 from dropcopy._lines import clean
 from dropcopy._models import Order
-from dropcopy._specs import Limit, Market, OrderSpec, amount
+from dropcopy._specs import Amount, OrderSpec, amount, spec_of
 from dropcopy._watch import watch as show
 
 if TYPE_CHECKING:
@@ -43,7 +43,12 @@ _TIMES_IN_FORCE: Final = {
     "gtc": TimeInForce.GOOD_TILL_CANCEL,
     "ioc": TimeInForce.IMMEDIATE_OR_CANCEL,
     "fok": TimeInForce.FILL_OR_KILL,
+    "open": TimeInForce.AT_OPEN,
+    "close": TimeInForce.AT_CLOSE,
 }
+_TIF_HELP: Final = "day, gtc, ioc, fok, ext, open or close"
+_TRAIL_HELP: Final = "distance of a trailing stop: an amount such as 0.50, or a percentage such as 2%"
+_TYPE_HELP: Final = "order type, such as limit-on-open; by default what the prices say"
 _ORDERS_SEARCHED_MAX: Final = 2_000
 _ENVIRONMENT: Final = {
     "rest": "DROPCOPY_REST",
@@ -107,7 +112,10 @@ def submit(
     side: Annotated[str, typer.Option(help="buy, sell or sell-short")],
     quantity: Annotated[str, typer.Option(help="total quantity, a plain decimal")],
     limit: Annotated[str | None, typer.Option(help="limit price; without it a market order")] = None,
-    tif: Annotated[str, typer.Option(help="day, gtc, ioc or fok")] = "day",
+    stop: Annotated[str | None, typer.Option(help="stop price: a stop order, with --limit a stop-limit order")] = None,
+    trail: Annotated[str | None, typer.Option(help=_TRAIL_HELP)] = None,
+    order_type: Annotated[str | None, typer.Option("--type", help=_TYPE_HELP)] = None,
+    tif: Annotated[str | None, typer.Option(help=f"{_TIF_HELP}; the type's usual one when left out")] = None,
     venue: Annotated[str, typer.Option(help="where to route it")] = "smart",
     asset_class: Annotated[str | None, typer.Option(help="where a symbol names several instruments")] = None,
     reference: Annotated[str | None, typer.Option(help="your own id, shown with the order")] = None,
@@ -127,7 +135,7 @@ def submit(
     terms: dict[str, Any] = {
         "symbol": symbol,
         "side": OrderSide.parse(side),
-        "spec": _spec(quantity, limit, _time_in_force(tif)),
+        "spec": _spec(order_type, quantity, limit, stop, trail, tif),
         "venue": OrderVenue.parse(venue),
         "asset_class": None if asset_class is None else AssetClass.parse(asset_class),
         "client_reference_id": reference,
@@ -166,7 +174,9 @@ def replace(
     *,
     quantity: Annotated[str | None, typer.Option(help="new total quantity, the filled part included")] = None,
     limit: Annotated[str | None, typer.Option(help="new limit price")] = None,
-    tif: Annotated[str | None, typer.Option(help="new time in force: day, gtc, ioc or fok")] = None,
+    stop: Annotated[str | None, typer.Option(help="new stop price")] = None,
+    trail: Annotated[str | None, typer.Option(help=f"new {_TRAIL_HELP}")] = None,
+    tif: Annotated[str | None, typer.Option(help=f"new time in force: {_TIF_HELP}")] = None,
     idempotency_key: Idempotency = None,
     retries: Retries = 0,
     as_json: Json = False,
@@ -179,15 +189,16 @@ def replace(
 ) -> None:
     """Ask for new terms. What is not given stays as it is at the broker; that needs terms that are not in question."""
     options: dict[str, Any] = {"idempotency_key": idempotency_key, "retries": retries}
-    time_in_force = None if tif is None else _time_in_force(tif)
-    if quantity is None and limit is None and time_in_force is None:
-        raise ValueError("nothing to change: give --quantity, --limit or --tif")
+    if all(given is None for given in (quantity, limit, stop, trail, tif)):
+        raise ValueError("nothing to change: give --quantity, --limit, --stop, --trail or --tif")
 
     async def run(client: "Client", name: str) -> str:
-        if quantity is not None and limit is not None and time_in_force is not None:
-            spec = _spec(quantity, limit, time_in_force)
+        if quantity is not None and tif is not None and (limit is not None or stop is not None or trail is not None):
+            spec = _spec(None, quantity, limit, stop, trail, tif)
+            await _check_type(client, name, intent, _inferred_type(limit, stop, trail))
         else:
-            spec = _changed(await _settled_order(client, name, intent), quantity, limit, time_in_force)
+            order = await _settled_order(client, name, intent)
+            spec = _changed(order, quantity, limit, stop, trail, tif)
         return await client.replace(name, intent, spec, **options)
 
     _print_intent(_with_client(_arguments(rest, grpc, api_key, ca, account, connect), run), as_json=as_json)
@@ -261,10 +272,43 @@ def _time_in_force(word: str) -> TimeInForce:
     return _TIMES_IN_FORCE.get(word.lower()) or TimeInForce.parse(word)
 
 
-def _spec(quantity: str, limit: str | None, time_in_force: TimeInForce) -> OrderSpec:
-    if limit is None:
-        return Market(amount(quantity, "--quantity"), time_in_force)
-    return Limit(amount(limit, "--limit"), amount(quantity, "--quantity"), time_in_force)
+def _spec(
+    order_type: str | None, quantity: str, limit: str | None, stop: str | None, trail: str | None, tif: str | None
+) -> OrderSpec:
+    """The spec that the options mean. Raises ValueError for prices that do not go together."""
+    kind = _inferred_type(limit, stop, trail) if order_type is None else OrderType.parse(order_type)
+    return spec_of(
+        kind,
+        amount(quantity, "--quantity"),
+        None if tif is None else _time_in_force(tif),
+        price=None if limit is None else amount(limit, "--limit"),
+        stop_price=None if stop is None else amount(stop, "--stop"),
+        **_trail(trail),
+    )
+
+
+def _inferred_type(limit: str | None, stop: str | None, trail: str | None) -> OrderType:
+    if trail is not None:
+        return OrderType.TRAILING_STOP
+    if stop is not None:
+        return OrderType.STOP if limit is None else OrderType.STOP_LIMIT
+    return OrderType.MARKET if limit is None else OrderType.LIMIT
+
+
+def _trail(text: str | None) -> dict[str, Amount]:
+    """`--trail` as the member of a spec that it means."""
+    if text is None:
+        return {}
+    name = "trail_percent" if text.endswith("%") else "trail_amount"
+    return {name: amount(text.removesuffix("%"), "--trail")}
+
+
+async def _check_type(client: "Client", account_id: str, intent_id: str, order_type: OrderType) -> None:
+    """A stop or an auction order does not become a plain one because a price was left out. Raises ValueError."""
+    asked = (await client.latest_action(account_id, intent_id)).order_type
+    plain = {OrderType.LIMIT, OrderType.MARKET}
+    if asked is not order_type and not {asked, order_type} <= plain:
+        raise ValueError(f"the order is a {asked} order; give its prices as well, or leave out what stays as it is")
 
 
 async def _settled_order(client: "Client", account_id: str, intent_id: str) -> Order:
@@ -286,11 +330,26 @@ async def _settled_order(client: "Client", account_id: str, intent_id: str) -> O
     raise ValueError(f"no order of intent {intent_id} among the newest {searched}; give --quantity, --limit and --tif")
 
 
-def _changed(order: Order, quantity: str | None, limit: str | None, time_in_force: TimeInForce | None) -> OrderSpec:
-    new_quantity = order.quantity if quantity is None else amount(quantity, "--quantity")
-    new_limit = order.limit_price if limit is None else amount(limit, "--limit")
-    new_time = order.time_in_force if time_in_force is None else time_in_force
-    return Market(new_quantity, new_time) if new_limit is None else Limit(new_limit, new_quantity, new_time)
+def _changed(
+    order: Order, quantity: str | None, limit: str | None, stop: str | None, trail: str | None, tif: str | None
+) -> OrderSpec:
+    """The order's terms with what is given instead. A trailing stop's current stop price is not among its terms."""
+    is_trailing = order.order_type is OrderType.TRAILING_STOP
+    prices: dict[str, Amount | None] = {
+        "price": order.limit_price if limit is None else amount(limit, "--limit"),
+        "stop_price": (None if is_trailing else order.stop_price) if stop is None else amount(stop, "--stop"),
+    }
+    trails = {"trail_amount": order.trail_amount, "trail_percent": order.trail_percent}
+    prices |= trails if trail is None else _trail(trail)
+    order_type = order.order_type
+    if order_type is OrderType.MARKET and limit is not None:
+        order_type = OrderType.LIMIT
+    return spec_of(
+        order_type,
+        order.quantity if quantity is None else amount(quantity, "--quantity"),
+        order.time_in_force if tif is None else _time_in_force(tif),
+        **prices,
+    )
 
 
 def _print_intent(intent_id: str, *, as_json: bool) -> None:

@@ -3,9 +3,9 @@
 import re
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Final, Generic, TypeAlias, TypeVar
+from typing import Any, ClassVar, Final, Generic, TypeAlias, TypeVar
 
-from dropcopy._enums import TimeInForce
+from dropcopy._enums import OrderType, TimeInForce
 
 _PLACES_MAX: Final = 18
 _PLAIN: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?")
@@ -42,8 +42,26 @@ def render(value: Decimal) -> str:
     return format(value, "f")
 
 
+class _Spec:
+    """What the specs share: their form on the wire."""
+
+    __slots__ = ()
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    def to_wire(self) -> dict[str, Any]:
+        """The contract's tagged union: the class names it, what is None is left out."""
+        members = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {
+            type(self).__name__: {
+                name: render(value) if isinstance(value, Decimal) else value.value
+                for name, value in members.items()
+                if value is not None
+            }
+        }
+
+
 @dataclass(frozen=True, slots=True, init=False)
-class Limit:
+class Limit(_Spec):
     """A limit order: `quantity` in all, at `price` or better. Amounts are kept as Decimal."""
 
     price: Decimal
@@ -51,39 +69,211 @@ class Limit:
     time_in_force: TimeInForce
 
     def __init__(self, price: Amount, quantity: Amount, time_in_force: TimeInForce | str = TimeInForce.DAY) -> None:
-        object.__setattr__(self, "price", amount(price, "price"))
-        object.__setattr__(self, "quantity", amount(quantity, "quantity"))
-        object.__setattr__(self, "time_in_force", TimeInForce.parse(time_in_force))
-
-    def to_wire(self) -> dict[str, Any]:
-        """The contract's tagged union."""
-        return {
-            "Limit": {
-                "price": render(self.price),
-                "quantity": render(self.quantity),
-                "time_in_force": self.time_in_force.value,
-            }
-        }
+        _keep(self, time_in_force, price=price, quantity=quantity)
 
 
 @dataclass(frozen=True, slots=True, init=False)
-class Market:
+class Market(_Spec):
     """A market order for `quantity`, kept as Decimal."""
 
     quantity: Decimal
     time_in_force: TimeInForce
 
     def __init__(self, quantity: Amount, time_in_force: TimeInForce | str = TimeInForce.DAY) -> None:
-        object.__setattr__(self, "quantity", amount(quantity, "quantity"))
-        object.__setattr__(self, "time_in_force", TimeInForce.parse(time_in_force))
-
-    def to_wire(self) -> dict[str, Any]:
-        """The contract's tagged union."""
-        return {"Market": {"quantity": render(self.quantity), "time_in_force": self.time_in_force.value}}
+        _keep(self, time_in_force, quantity=quantity)
 
 
-OrderSpec: TypeAlias = Limit | Market
+@dataclass(frozen=True, slots=True, init=False)
+class FillOrKill(_Spec):
+    """Whole at once or not at all, at `price` or better, at any price without one.
+
+    The order is shown as a Limit (or Market) with the time in force FILL_OR_KILL: that is the same thing.
+    """
+
+    quantity: Decimal
+    price: Decimal | None
+    time_in_force: TimeInForce
+
+    def __init__(self, quantity: Amount, price: Amount | None = None) -> None:
+        _keep(self, TimeInForce.FILL_OR_KILL, quantity=quantity, price=price)
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class LimitOnOpen(_Spec):
+    """A limit order for the next opening auction; what that leaves is cancelled."""
+
+    price: Decimal
+    quantity: Decimal
+    time_in_force: TimeInForce
+
+    def __init__(self, price: Amount, quantity: Amount, time_in_force: TimeInForce | str = TimeInForce.AT_OPEN) -> None:
+        _keep(self, time_in_force, price=price, quantity=quantity)
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class LimitOnClose(_Spec):
+    """A limit order for the next closing auction; what that leaves is cancelled."""
+
+    price: Decimal
+    quantity: Decimal
+    time_in_force: TimeInForce
+
+    def __init__(
+        self, price: Amount, quantity: Amount, time_in_force: TimeInForce | str = TimeInForce.AT_CLOSE
+    ) -> None:
+        _keep(self, time_in_force, price=price, quantity=quantity)
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class MarketOnOpen(_Spec):
+    """A market order for the next opening auction; what that leaves is cancelled."""
+
+    quantity: Decimal
+    time_in_force: TimeInForce
+
+    def __init__(self, quantity: Amount, time_in_force: TimeInForce | str = TimeInForce.AT_OPEN) -> None:
+        _keep(self, time_in_force, quantity=quantity)
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class MarketOnClose(_Spec):
+    """A market order for the next closing auction; what that leaves is cancelled."""
+
+    quantity: Decimal
+    time_in_force: TimeInForce
+
+    def __init__(self, quantity: Amount, time_in_force: TimeInForce | str = TimeInForce.AT_CLOSE) -> None:
+        _keep(self, time_in_force, quantity=quantity)
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Stop(_Spec):
+    """Becomes a market order when the market reaches `stop_price`."""
+
+    stop_price: Decimal
+    quantity: Decimal
+    time_in_force: TimeInForce
+
+    def __init__(
+        self, stop_price: Amount, quantity: Amount, time_in_force: TimeInForce | str = TimeInForce.DAY
+    ) -> None:
+        _keep(self, time_in_force, stop_price=stop_price, quantity=quantity)
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class StopLimit(_Spec):
+    """Becomes a limit order at `price` when the market reaches `stop_price`."""
+
+    stop_price: Decimal
+    price: Decimal
+    quantity: Decimal
+    time_in_force: TimeInForce
+
+    def __init__(
+        self,
+        stop_price: Amount,
+        price: Amount,
+        quantity: Amount,
+        time_in_force: TimeInForce | str = TimeInForce.DAY,
+    ) -> None:
+        _keep(self, time_in_force, stop_price=stop_price, price=price, quantity=quantity)
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class TrailingStop(_Spec):
+    """A stop that follows the market's best price: at a distance of `trail_amount`, or of `trail_percent` (2 = 2 %).
+
+    Raises ValueError unless exactly one of the two is given.
+    """
+
+    quantity: Decimal
+    trail_amount: Decimal | None
+    trail_percent: Decimal | None
+    time_in_force: TimeInForce
+
+    def __init__(
+        self,
+        quantity: Amount,
+        *,
+        trail_amount: Amount | None = None,
+        trail_percent: Amount | None = None,
+        time_in_force: TimeInForce | str = TimeInForce.DAY,
+    ) -> None:
+        if (trail_amount is None) == (trail_percent is None):
+            raise ValueError("a trailing stop has either trail_amount or trail_percent")
+        _keep(self, time_in_force, quantity=quantity, trail_amount=trail_amount, trail_percent=trail_percent)
+
+
+OrderSpec: TypeAlias = (
+    Limit
+    | Market
+    | FillOrKill
+    | LimitOnOpen
+    | LimitOnClose
+    | MarketOnOpen
+    | MarketOnClose
+    | Stop
+    | StopLimit
+    | TrailingStop
+)
 """The terms of an order; the quantity is the total over its life, also in a replace."""
+
+
+def spec_of(
+    order_type: OrderType,
+    quantity: Amount,
+    time_in_force: TimeInForce | str | None,
+    *,
+    price: Amount | None = None,
+    stop_price: Amount | None = None,
+    trail_amount: Amount | None = None,
+    trail_percent: Amount | None = None,
+) -> OrderSpec:
+    """The spec of an order type from its parts; the time in force None is the type's usual one.
+
+    Raises ValueError for a part that the type lacks or does not have.
+    """
+    make = _SPECS.get(order_type)
+    if make is None:
+        raise ValueError(f"there is no spec for the order type {order_type}")
+    given = {
+        "price": price,
+        "stop_price": stop_price,
+        "trail_amount": trail_amount,
+        "trail_percent": trail_percent,
+        "time_in_force": time_in_force,
+    }
+    parts = {name: value for name, value in given.items() if value is not None}
+    if make is FillOrKill:
+        parts.pop("time_in_force", None)
+    try:
+        spec: OrderSpec = make(quantity=quantity, **parts)
+    except TypeError as error:
+        needs = ", ".join(name for name in make.__dataclass_fields__ if name != "time_in_force")
+        raise ValueError(f"a {order_type} order has {needs}; given were {', '.join(['quantity', *parts])}") from error
+    return spec
+
+
+_SPECS: Final[dict[OrderType, Any]] = {
+    OrderType.LIMIT: Limit,
+    OrderType.MARKET: Market,
+    OrderType.FILL_OR_KILL: FillOrKill,
+    OrderType.LIMIT_ON_OPEN: LimitOnOpen,
+    OrderType.LIMIT_ON_CLOSE: LimitOnClose,
+    OrderType.MARKET_ON_OPEN: MarketOnOpen,
+    OrderType.MARKET_ON_CLOSE: MarketOnClose,
+    OrderType.STOP: Stop,
+    OrderType.STOP_LIMIT: StopLimit,
+    OrderType.TRAILING_STOP: TrailingStop,
+}
+
+
+def _keep(spec: object, time_in_force: TimeInForce | str, **amounts: Amount | None) -> None:
+    """Fill a frozen spec: amounts exact, the time in force a word of the contract."""
+    for name, value in amounts.items():
+        object.__setattr__(spec, name, None if value is None else amount(value, name))
+    object.__setattr__(spec, "time_in_force", TimeInForce.parse(time_in_force))
+
 
 Row = TypeVar("Row")
 
