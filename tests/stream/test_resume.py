@@ -1,7 +1,11 @@
 """Resuming with cursors: one test for each sentence of the contract."""
 
+import asyncio
 import shutil
 import sqlite3
+import subprocess
+import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -222,3 +226,37 @@ async def test_the_epoch_is_kept_across_restarts_and_renewed_in_a_copied_folder(
         )
         assert client.of("status")[0].resumes[0].outcome == pb.RESUME_OUTCOME_RESET
         await copied.http.aclose()
+
+
+async def test_the_epoch_is_renewed_by_a_restore(tmp_path: Path) -> None:
+    """A backup made while the program runs, restored: a cursor from before is reset, with complete state."""
+    async with Daemon(tmp_path / "data", "--heartbeat-s", "0.3") as daemon:
+        site = Site(daemon)
+        tenant = site.tenant()
+        account_id = tenant.accounts[0]
+        await tenant.fill()
+        working = await tenant.rest_order(symbol="MSFT")
+        command = (sys.executable, "-m", "dropcopyd")
+        run = partial(subprocess.run, check=True, capture_output=True, text=True, timeout=60)
+        filling = asyncio.ensure_future(tenant.fill())
+        made = await asyncio.to_thread(run, [*command, "backup", str(tmp_path / "copy"), "--data", str(daemon.folder)])
+        assert "hash chains verified" in made.stdout
+        await filling
+        cursor = cursor_at(site, account_id, 3)
+        await daemon.stop()
+        await asyncio.to_thread(
+            run, [*command, "restore", str(tmp_path / "copy"), "--data", str(daemon.folder), "--force"]
+        )
+        await daemon.start()
+        assert site.epoch() != cursor.epoch
+        async with tenant.stream() as client:
+            client.subscribe(account_id, (ORDER, POSITION), resume=[cursor])
+            await client.until(has("primed", 2))
+            assert client.of("status")[0].resumes[0].outcome == pb.RESUME_OUTCOME_RESET
+            assert working in {order.intent_id for order in client.of("broker_order")}
+            await tenant.fill()
+            head = site.head(account_id)
+            await client.until(lambda _: client.journal and client.journal[-1].sequence >= head)
+        sequences = [event.sequence for event in site.journal(account_id)]
+        assert sequences == list(range(1, len(sequences) + 1))
+        await site.http.aclose()

@@ -83,14 +83,14 @@ def settle_epoch(connection: sqlite3.Connection, path: Path, fresh_epoch: str) -
     rows = dict(connection.execute("SELECT name, value FROM meta WHERE name IN ('epoch', 'file')"))
     if rows.get("file") == identity and "epoch" in rows:
         return str(rows["epoch"])
-    renew_epoch(connection, fresh_epoch)
-    connection.execute("INSERT OR REPLACE INTO meta VALUES ('file', ?)", (identity,))
+    renew_epoch(connection, path, fresh_epoch)
     return fresh_epoch
 
 
-def renew_epoch(connection: sqlite3.Connection, fresh_epoch: str) -> None:
-    """Make every cursor given out so far invalid."""
-    connection.execute("INSERT OR REPLACE INTO meta VALUES ('epoch', ?)", (fresh_epoch,))
+def renew_epoch(connection: sqlite3.Connection, path: Path, fresh_epoch: str) -> None:
+    """Make every cursor given out so far invalid; the file at `path` is the one that the new epoch belongs to."""
+    meta = [("epoch", fresh_epoch), ("file", str(path.stat().st_ino))]
+    connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", meta)
 
 
 def _migrations() -> list[tuple[str, str]]:
