@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from dropcopyd.domain.account import Account, AccountStatus, BrokerKind, Scope
+from dropcopyd.domain.adjustment import Adjustment
+from dropcopyd.domain.balance import Balance
 from dropcopyd.domain.command import Command, IdempotencyRecord
 from dropcopyd.domain.event import Batch, Event, EventType, Trade
-from dropcopyd.domain.instrument import Instrument
+from dropcopyd.domain.fold import History
+from dropcopyd.domain.instrument import Instrument, InstrumentKey
 from dropcopyd.domain.order import Order
 from dropcopyd.domain.position import Position
 from dropcopyd.domain.report import BrokerCapabilities, BrokerSnapshot, FindResult, OrderReport, SubmitResult
@@ -126,6 +129,7 @@ class AttachedState:
     status: AccountStatus
     orders: tuple[Order, ...]
     positions: tuple[Position, ...]
+    balances: tuple[Balance, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +250,21 @@ class Store(Protocol):
     async def chain_at(self, account_id: str, sequence: int) -> int | None:
         """The chain of that event (0 for sequence 0); None where it is not there."""
 
-    async def load_account(self, account_id: str, changed_after_ns: int) -> AccountState: ...
+    async def load_account(self, account_id: str, changed_after_ns: int) -> AccountState:
+        """What decisions need; partial: orders that are over and positions that rest are asked for when needed."""
+
+    async def find_position(self, account_id: str, key: InstrumentKey) -> Position | None: ...
+
+    async def load_history(
+        self, account_id: str, key: InstrumentKey, *, ref: str | None = None, fold_ns: int = 0
+    ) -> History | None:
+        """The fold of a position from the checkpoint before the change `ref` (None when it is not there), or before
+        `fold_ns`, to its end."""
+
+    async def find_adjustment(self, account_id: str, adjustment_id: str) -> Adjustment | None: ...
+
+    async def read_balances(self, account_id: str) -> tuple[Balance, ...]:
+        """By currency."""
 
     async def load_chain(
         self,

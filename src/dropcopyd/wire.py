@@ -14,6 +14,8 @@ from typing import Any, Final, TypeVar
 from dropcopy import proto as pb
 from dropcopyd.domain import instrument as instruments
 from dropcopyd.domain.account import AccountStatus, BrokerKind
+from dropcopyd.domain.adjustment import Adjustment
+from dropcopyd.domain.balance import Balance
 from dropcopyd.domain.command import Command
 from dropcopyd.domain.event import AccountMoved, Event, EventType, Trade
 from dropcopyd.domain.instrument import Instrument
@@ -78,6 +80,10 @@ class ProtobufEncoder:
                 message = pb.TradingEvent(broker_trade=self._trade(trade))
             case Position() as position:
                 message = pb.TradingEvent(broker_position=self._position(position))
+            case Adjustment() as adjustment:
+                message = pb.TradingEvent(adjustment=self._adjustment(adjustment))
+            case Balance() as balance:
+                message = pb.TradingEvent(account_balance=_balance(balance))
             case Command() as command if event.kind is EventType.INTENT_ACTION:
                 message = pb.TradingEvent(intent_action=_action(command))
             case Command() as command:
@@ -183,7 +189,45 @@ class ProtobufEncoder:
             broker_sent_at=_maybe_time(position.broker_sent_at_ns),
             instrument=self._instrument(position.instrument),
             realized_pnl=render(position.realized_pnl),
+            daily_pnl=_maybe(position.daily_pnl),
+            value_bought=render(position.value_bought),
+            value_sold=render(position.value_sold),
         )
+
+    def _adjustment(self, adjustment: Adjustment) -> pb.Adjustment:
+        instrument = adjustment.instrument
+        return pb.Adjustment(
+            account_id=adjustment.account_id,
+            organization_id=adjustment.organization_id,
+            kind=_enum("ADJUSTMENT_KIND", adjustment.kind),
+            symbol="" if instrument is None else instrument.symbol,
+            quantity_delta=render(adjustment.quantity_delta),
+            cost_delta=_maybe(adjustment.cost_delta) or "",
+            cash_delta=render(adjustment.cash_delta),
+            note=adjustment.note,
+            received_at=timestamp(adjustment.received_at_ns),
+            adjustment_id=adjustment.adjustment_id,
+            currency=adjustment.currency,
+            broker_sent_at=_maybe_time(adjustment.broker_sent_at_ns),
+            instrument=None if instrument is None else self._instrument(instrument),
+            marks=[
+                pb.Mark(instrument=self._instrument(one), price=render(mark)) for one, mark in adjustment.marks.items()
+            ],
+        )
+
+
+def _balance(balance: Balance) -> pb.AccountBalance:
+    return pb.AccountBalance(
+        account_id=balance.account_id,
+        organization_id=balance.organization_id,
+        currency=balance.currency,
+        cash=_maybe(balance.cash),
+        buying_power=_maybe(balance.buying_power),
+        equity=_maybe(balance.equity),
+        initial_margin=_maybe(balance.initial_margin),
+        maintenance_margin=_maybe(balance.maintenance_margin),
+        received_at=timestamp(balance.received_at_ns),
+    )
 
 
 def _action(command: Command) -> pb.IntentAction:

@@ -53,7 +53,9 @@ OWN_MESSAGES = {
     " 6 order_id, 7 client_order_id, 8 intent_id, 9 symbol, 10 side OrderSide, 11 quantity_before, 12 price_before,"
     " 13 quantity_after, 14 price_after, 15 reason, 16 received_at Timestamp, 17 broker_sent_at optional Timestamp",
     "Adjustment": "1 account_id, 2 organization_id, 3 kind AdjustmentKind, 4 symbol, 5 quantity_delta, 6 cost_delta,"
-    " 7 cash_delta, 8 note, 9 received_at Timestamp",
+    " 7 cash_delta, 8 note, 9 received_at Timestamp, 1000 adjustment_id, 1001 currency optional,"
+    " 1002 broker_sent_at optional Timestamp, 1003 instrument optional Instrument, 1004 marks repeated Mark",
+    "Mark": "1 instrument Instrument, 2 price",
     "CommandOutcome": "1 intent_id, 2 seq int64, 3 account_id, 4 organization_id, 5 outcome CommandOutcomeKind,"
     " 6 reason_code, 7 reason, 8 at Timestamp",
 }

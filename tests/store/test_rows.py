@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
@@ -13,12 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dropcopyd.domain.adjustment import Adjustment
 from dropcopyd.domain.command import Command, IdempotencyRecord
 from dropcopyd.domain.event import Batch, Event, EventType, Trade
 from dropcopyd.domain.instrument import AssetClass, Instrument, key_of
 from dropcopyd.domain.order import Order
 from dropcopyd.domain.position import Position
-from dropcopyd.store import migrate, rows
+from dropcopyd.store import migrate, positions, rows
 from tests.store.build import INSTRUMENTS, Announced, account, make_folder, opened
 
 ACCOUNT = account(1)
@@ -40,10 +41,14 @@ def strategy_of(kind: Any) -> st.SearchStrategy[Any]:
     if kind is Instrument:
         return st.sampled_from(INSTRUMENTS)
     origin, arguments = get_origin(kind), get_args(kind)
+    if set(arguments) == {*get_args(Instrument), NoneType}:
+        return st.none() | st.sampled_from(INSTRUMENTS)
     if origin in (Union, UnionType):
         return st.one_of(*(strategy_of(argument) for argument in arguments))
     if origin is tuple:
         return st.lists(strategy_of(arguments[0]), max_size=3).map(tuple)
+    if origin is Mapping:
+        return st.dictionaries(*(strategy_of(argument) for argument in arguments), max_size=3)
     if kind is NoneType:
         return st.none()
     if kind is Decimal:
@@ -83,7 +88,8 @@ TABLES: list[tuple[str, Any, Any, Any]] = [
     ("orders", Order, rows.order_values, rows.order_of),
     ("commands", Command, rows.command_values, rows.command_of),
     ("trades", Trade, rows.trade_values, rows.trade_of),
-    ("positions", Position, rows.position_values, rows.position_of),
+    ("positions", Position, positions.position_values, positions.position_of),
+    ("adjustments", Adjustment, positions.adjustment_values, positions.adjustment_of),
 ]
 
 

@@ -60,7 +60,10 @@ class Principal:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A trading account at one broker. `number` is the store's short key of it."""
+    """A trading account at one broker. `number` is the store's short key of it.
+
+    Its day begins at `roll_time` (HH:MM) in `time_zone` (IANA name): see `domain.day`.
+    """
 
     number: int
     account_id: str
@@ -69,6 +72,8 @@ class Account:
     broker: BrokerKind
     broker_settings: str = ""
     """What the broker's adapter was told when the account was added; only the adapter reads it."""
+    time_zone: str = "UTC"
+    roll_time: str = "00:00"
 
 
 @dataclass(frozen=True, slots=True)

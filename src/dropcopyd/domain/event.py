@@ -5,7 +5,10 @@ from decimal import Decimal
 from enum import StrEnum
 
 from dropcopyd.domain.account import Account, AccountStatus
+from dropcopyd.domain.adjustment import Adjustment, DayRoll
+from dropcopyd.domain.balance import Balance
 from dropcopyd.domain.command import Command, IdempotencyRecord
+from dropcopyd.domain.fold import Posting
 from dropcopyd.domain.instrument import Instrument
 from dropcopyd.domain.order import Order, OrderOrigin, OrderSide
 from dropcopyd.domain.position import Position
@@ -62,7 +65,7 @@ class AccountMoved:
     status: AccountStatus
 
 
-Record = Order | Position | Trade | Command | AccountMoved
+Record = Order | Position | Trade | Adjustment | Balance | Command | AccountMoved
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,8 @@ class Batch:
     """Everything that one decision changes; committed whole or not at all. Events are in journal order.
 
     Records appear in the state they have after the batch, each once. `report_cursor` is the broker's place up to
-    which its reports are taken in with this batch. `notes` are oddities for the operator's log.
+    which its reports are taken in with this batch. `postings` are what it does to the folds of its positions, `roll`
+    the account's new day. `notes` are oddities for the operator's log.
     """
 
     account_id: str
@@ -91,6 +95,10 @@ class Batch:
     commands: tuple[Command, ...] = ()
     trades: tuple[Trade, ...] = ()
     positions: tuple[Position, ...] = ()
+    postings: tuple[Posting, ...] = ()
+    adjustments: tuple[Adjustment, ...] = ()
+    balances: tuple[Balance, ...] = ()
+    roll: DayRoll | None = None
     status: AccountStatus | None = None
     idempotency: IdempotencyRecord | None = None
     report_cursor: str | None = None

@@ -10,9 +10,13 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from dropcopyd.domain.account import Account, AccountStatus
+from dropcopyd.domain.adjustment import NO_ROLL, Adjustment, DayRoll
+from dropcopyd.domain.balance import Balance
 from dropcopyd.domain.command import Command
 from dropcopyd.domain.event import Batch
-from dropcopyd.domain.instrument import InstrumentKey, key_of
+from dropcopyd.domain.fold import Fold, History, Marks, folded, no_marks
+from dropcopyd.domain.instrument import Instrument, InstrumentKey, key_of
+from dropcopyd.domain.needs import NeedsAdjustment, NeedsHistory
 from dropcopyd.domain.order import Order
 from dropcopyd.domain.position import Position
 
@@ -38,7 +42,11 @@ class Chain:
 
 @dataclass(slots=True)
 class AccountState:
-    """What is known of one account. `last_ns` keeps received_at from going back."""
+    """What is known of one account. `last_ns` keeps received_at from going back.
+
+    `marks` are the prices known now, given by the owner. `is_partial`: the store has more than is here, and what is
+    not here is asked for with a `NeedsRecords`.
+    """
 
     account: Account
     status: AccountStatus
@@ -51,6 +59,18 @@ class AccountState:
     command_ids: dict[str, tuple[str, int]] = field(default_factory=dict)
     """broker_command_id -> (order_id, seq)"""
     positions: dict[InstrumentKey, Position] = field(default_factory=dict)
+    """As published. Of a partial state: all that are held or moved since the last roll, others as they were needed."""
+    folds: dict[InstrumentKey, Fold] = field(default_factory=dict)
+    """The last steps of positions that moved lately."""
+    unknown_keys: set[InstrumentKey] = field(default_factory=set)
+    """Instruments of which the store has no position."""
+    balances: dict[str, Balance] = field(default_factory=dict)
+    """By currency."""
+    adjustments: dict[str, Adjustment | None] = field(default_factory=dict)
+    """By adjustment_id, those asked for lately; None: the store knows none."""
+    roll: DayRoll = NO_ROLL
+    marks: Marks = no_marks
+    is_partial: bool = False
 
     def chain_of_intent(self, intent_id: str) -> Chain | None:
         """The chain of an intent, if it is in memory."""
@@ -64,6 +84,39 @@ class AccountState:
             return None
         chain = self.chains[place[0]]
         return chain, chain.commands[place[1]]
+
+    def position_of(self, instrument: Instrument) -> Position:
+        """The position as it stands, flat where there never was one. Raises NeedsHistory when it is not in memory."""
+        key = key_of(instrument)
+        position = self.positions.get(key)
+        if position is not None:
+            return position
+        if self.is_partial and key not in self.unknown_keys:
+            raise NeedsHistory(key)
+        return Position(
+            account_id=self.account.account_id,
+            organization_id=self.account.organization_id,
+            broker=self.account.broker,
+            instrument=instrument,
+        )
+
+    def adjustment_of(self, adjustment_id: str) -> Adjustment | None:
+        """The adjustment with that id. Raises NeedsAdjustment when it is not known whether there is one."""
+        if self.is_partial and adjustment_id not in self.adjustments:
+            raise NeedsAdjustment(adjustment_id)
+        return self.adjustments.get(adjustment_id)
+
+    def adopt_history(self, key: InstrumentKey, history: History) -> None:
+        """Take in a piece of a fold loaded from the store, up to its end."""
+        self.folds[key] = Fold(history.base, folded(history.base, history.changes, self.roll))
+
+    def forget_positions(self) -> None:
+        """Let go what the store has: steps, positions at rest, adjustments asked for."""
+        self.folds.clear()
+        self.adjustments.clear()
+        self.unknown_keys.clear()
+        for key in [key for key, position in self.positions.items() if position.is_quiet]:
+            del self.positions[key]
 
     def unresolved(self) -> list[Command]:
         """Commands without a final outcome, in order of commit."""
@@ -102,9 +155,20 @@ class AccountState:
             self.command_ids[command.broker_command_id] = (command.order_id, command.seq)
         for trade in batch.trades:
             self.chains[trade.order_id].executions[trade.execution_key] = (trade.quantity, trade.price)
-        for position in batch.positions:
-            self.positions[key_of(position.instrument)] = position
+        self._apply_positions(batch)
         if batch.status is not None:
             self.status = batch.status
         if batch.report_cursor is not None:
             self.report_cursor = batch.report_cursor
+
+    def _apply_positions(self, batch: Batch) -> None:
+        for posting in batch.postings:
+            self.folds[posting.key].apply(posting)
+        for position in batch.positions:
+            self.positions[key_of(position.instrument)] = position
+        for balance in batch.balances:
+            self.balances[balance.currency] = balance
+        for adjustment in batch.adjustments:
+            self.adjustments[adjustment.adjustment_id] = adjustment
+        if batch.roll is not None:
+            self.roll = batch.roll

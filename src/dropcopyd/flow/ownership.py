@@ -14,6 +14,7 @@ from dropcopyd.domain import machine
 from dropcopyd.domain.account import Account, AccountConnection
 from dropcopyd.domain.command import Command
 from dropcopyd.domain.event import Batch
+from dropcopyd.domain.needs import NeedsAdjustment, NeedsHistory, NeedsRecords
 from dropcopyd.domain.state import AccountState, Chain
 from dropcopyd.errors import Code, DropcopyError, StoreError
 from dropcopyd.ports import Clock, Store
@@ -21,6 +22,9 @@ from dropcopyd.ports import Clock, Store
 _log = structlog.get_logger()
 _IDLE_CHAIN_NS: Final = 60 * 1_000_000_000
 _HALT_RETRY_S: Final = 5.0
+_DRAIN_S: Final = 60.0
+_LOADS_MAX: Final = 1_000
+"""A roll may ask for each of its positions."""
 
 Decision = Callable[[AccountState, int], Batch | None]
 Spawn = Callable[[Coroutine[Any, Any, None]], object]
@@ -38,6 +42,8 @@ class Actor:
         self._spawn = spawn
         self._lock = asyncio.Lock()
         self._committing = 0
+        self._is_drained = asyncio.Event()
+        self._is_drained.set()
         self._is_halted = False
         self.connected = asyncio.Event()
         """Set while the broker's session is live and its snapshot has been taken in."""
@@ -57,7 +63,7 @@ class Actor:
     async def decide(self, decision: Decision, *, then: Callable[[Batch], None] | None = None) -> Batch | None:
         """Decide and wait until it is durable and announced. Raises StoreError, DropcopyError(ACCOUNT_HALTED)."""
         async with self._lock:
-            registered = self.register(decision, then=then)
+            registered = await self._register_fully(decision, then)
         if registered is None:
             return None
         batch, done = registered
@@ -78,7 +84,7 @@ class Actor:
         """
         async with self._lock:
             await self.load(intent_id=intent_id, order_id=order_id, broker_command_id=broker_command_id)
-            registered = self.register(decision)
+            registered = await self._register_fully(decision)
         return None if registered is None else registered[1]
 
     def serial(self) -> asyncio.Lock:
@@ -117,11 +123,51 @@ class Actor:
         for note in batch.notes:
             _log.warning("machine.note", account_id=batch.account_id, note=note)
         self._committing += 1
+        self._is_drained.clear()
         done.add_done_callback(lambda future: self._committed(future, batch, then))
         return batch, done
 
+    async def _register_fully(
+        self, decision: Decision, then: Callable[[Batch], None] | None = None
+    ) -> tuple[Batch, asyncio.Future[None]] | None:
+        """Register a decision that may need records which are not in memory; inside the section.
+
+        Raises StoreError when they cannot be had.
+        """
+        for _ in range(_LOADS_MAX):
+            try:
+                return self.register(decision, then=then)
+            except NeedsRecords as needs:
+                await self._fetch(needs)
+        raise DropcopyError(Code.INTERNAL, "a decision asks for more and more records")
+
+    async def _fetch(self, needs: NeedsRecords) -> None:
+        """Bring what is asked for into memory, as it is after every commit under way."""
+        try:
+            async with asyncio.timeout(_DRAIN_S):
+                await self._is_drained.wait()
+        except TimeoutError as error:
+            raise StoreError(Code.STORE_FAILED, "the journal is far behind") from error
+        account_id, state = self.account.account_id, self.state
+        match needs:
+            case NeedsAdjustment(adjustment_id=adjustment_id):
+                state.adjustments[adjustment_id] = await self._store.find_adjustment(account_id, adjustment_id)
+            case NeedsHistory(key=key, ref=None, fold_ns=None):
+                position = await self._store.find_position(account_id, key)
+                if position is None:
+                    state.unknown_keys.add(key)
+                else:
+                    state.positions[key] = position
+            case NeedsHistory(key=key, ref=ref, fold_ns=fold_ns):
+                history = await self._store.load_history(account_id, key, ref=ref, fold_ns=fold_ns or 0)
+                if history is None:
+                    raise DropcopyError(Code.INTERNAL, f"the position of {key[1]} has no change {ref!r}")
+                state.adopt_history(key, history)
+
     def _committed(self, done: asyncio.Future[None], batch: Batch, then: Callable[[Batch], None] | None) -> None:
         self._committing -= 1
+        if not self._committing:
+            self._is_drained.set()
         if done.cancelled():
             return
         if done.exception() is None:
@@ -176,6 +222,7 @@ class Actor:
         ]
         for order_id in idle:
             self.state.forget(order_id)
+        self.state.forget_positions()
         return len(idle)
 
     def current(self, command: Command) -> Command:

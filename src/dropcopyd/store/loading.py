@@ -7,8 +7,10 @@ import sqlite3
 from typing import Any
 
 from dropcopyd.domain.account import Account
+from dropcopyd.domain.instrument import key_of
 from dropcopyd.domain.state import AccountState, Chain
 from dropcopyd.ports import AttachedState, Head
+from dropcopyd.store import positions as position_store
 from dropcopyd.store import rows
 
 Connection = sqlite3.Connection
@@ -30,7 +32,8 @@ def attached_state(
         (account.number, changed_after_ns),
     ).fetchall()
     positions = connection.execute(
-        "SELECT * FROM positions WHERE account = ? AND (quantity <> '0' OR received_at_ns > ?)",
+        "SELECT * FROM positions WHERE account = ?1 AND quantity <> '0'"
+        " UNION ALL SELECT * FROM positions WHERE account = ?1 AND quantity = '0' AND received_at_ns > ?2",
         (account.number, changed_after_ns),
     ).fetchall()
     return AttachedState(
@@ -38,7 +41,8 @@ def attached_state(
         head=Head(row["head"], chain_of(row["hash"]), row["oldest"]),
         status=rows.status_of(row),
         orders=tuple(rows.order_of(order, account, instruments) for order in orders),
-        positions=tuple(rows.position_of(position, account, instruments) for position in positions),
+        positions=tuple(position_store.position_of(row, account, instruments) for row in positions),
+        balances=position_store.balances(connection, account),
     )
 
 
@@ -47,7 +51,12 @@ def account_state(
 ) -> AccountState:
     """What decisions need of an account: see `Store.load_account`."""
     state = AccountState(
-        account=account, status=rows.status_of(row), last_ns=row["last_ns"], report_cursor=row["report_cursor"]
+        account=account,
+        status=rows.status_of(row),
+        last_ns=row["last_ns"],
+        report_cursor=row["report_cursor"],
+        roll=position_store.last_roll(connection, account),
+        is_partial=True,
     )
     found = connection.execute(
         "SELECT * FROM orders WHERE account = ?1 AND (is_working = 1 OR received_at_ns > ?2 OR order_id IN"
@@ -56,9 +65,11 @@ def account_state(
         (account.number, changed_after_ns),
     ).fetchall()
     state.adopt([chain_of_order(connection, account, order, instruments) for order in found])
-    for position in connection.execute("SELECT * FROM positions WHERE account = ?", (account.number,)):
-        record = rows.position_of(position, account, instruments)
-        state.positions[record.instrument.asset_class, record.instrument.symbol] = record
+    moving = connection.execute("SELECT * FROM positions WHERE account = ? AND is_quiet = 0", (account.number,))
+    for position in moving:
+        record = position_store.position_of(position, account, instruments)
+        state.positions[key_of(record.instrument)] = record
+    state.balances = {balance.currency: balance for balance in position_store.balances(connection, account)}
     return state
 
 

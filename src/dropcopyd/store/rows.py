@@ -23,7 +23,6 @@ from dropcopyd.domain.order import (
     PendingRequest,
     TimeInForce,
 )
-from dropcopyd.domain.position import Position
 from dropcopyd.domain.report import Fee, Liquidity
 from dropcopyd.ports import KeyRecord
 
@@ -258,34 +257,6 @@ def trade_of(row: Row, account: Account, instruments: Instruments) -> Trade:
     )
 
 
-def position_values(account: int, position: Position) -> Values:
-    """The row of a position."""
-    return {
-        "account": account,
-        **_instrument_values(position.instrument),
-        "quantity": money.render(position.quantity),
-        "cost": money.render(position.cost),
-        "realized_pnl": money.render(position.realized_pnl),
-        "received_at_ns": position.received_at_ns,
-        "broker_sent_at_ns": position.broker_sent_at_ns,
-    }
-
-
-def position_of(row: Row, account: Account, instruments: Instruments) -> Position:
-    """The position of a row."""
-    return Position(
-        account_id=account.account_id,
-        organization_id=account.organization_id,
-        broker=account.broker,
-        instrument=_instrument_of(row, instruments),
-        quantity=Decimal(row["quantity"]),
-        cost=Decimal(row["cost"]),
-        realized_pnl=Decimal(row["realized_pnl"]),
-        received_at_ns=row["received_at_ns"],
-        broker_sent_at_ns=row["broker_sent_at_ns"],
-    )
-
-
 def account_of(row: Row) -> Account:
     """The account of a row."""
     return Account(
@@ -295,6 +266,8 @@ def account_of(row: Row) -> Account:
         name=row["name"],
         broker=BrokerKind(row["broker"]),
         broker_settings=row["broker_settings"],
+        time_zone=row["time_zone"],
+        roll_time=row["roll_time"],
     )
 
 

@@ -9,9 +9,12 @@ from typing import IO, TypeVar
 
 from dropcopyd.domain import catalogue
 from dropcopyd.domain.account import Account
+from dropcopyd.domain.adjustment import Adjustment
+from dropcopyd.domain.balance import Balance
 from dropcopyd.domain.command import Command, IdempotencyRecord
 from dropcopyd.domain.event import Batch, EventType, Trade
-from dropcopyd.domain.instrument import Instrument
+from dropcopyd.domain.fold import History
+from dropcopyd.domain.instrument import Instrument, InstrumentKey
 from dropcopyd.domain.limits import Limits
 from dropcopyd.domain.order import Order
 from dropcopyd.domain.position import Position
@@ -29,7 +32,7 @@ from dropcopyd.ports import (
     OnCommitted,
     Page,
 )
-from dropcopyd.store import loading, migrate, rows
+from dropcopyd.store import loading, migrate, positions, rows
 from dropcopyd.store.reader import Reader
 from dropcopyd.store.writer import Entry, Readmission, Writer
 
@@ -188,6 +191,36 @@ class SqliteStore:
 
         return await self._read(query)
 
+    async def find_position(self, account_id: str, key: InstrumentKey) -> Position | None:
+        account = self._accounts[account_id]
+        return await self._read(
+            lambda connection: positions.find_position(
+                connection, account, self._reader.instruments_by(connection), key
+            )
+        )
+
+    async def load_history(
+        self, account_id: str, key: InstrumentKey, *, ref: str | None = None, fold_ns: int = 0
+    ) -> History | None:
+        account = self._accounts[account_id]
+        return await self._read(
+            lambda connection: positions.history(
+                connection, account, self._reader.instruments_by(connection), key, ref=ref, fold_ns=fold_ns
+            )
+        )
+
+    async def find_adjustment(self, account_id: str, adjustment_id: str) -> Adjustment | None:
+        account = self._accounts[account_id]
+        return await self._read(
+            lambda connection: positions.find_adjustment(
+                connection, account, self._reader.instruments_by(connection), adjustment_id
+            )
+        )
+
+    async def read_balances(self, account_id: str) -> tuple[Balance, ...]:
+        account = self._accounts[account_id]
+        return await self._read(lambda connection: positions.balances(connection, account))
+
     async def find_idempotency(self, account_id: str, key: str) -> IdempotencyRecord | None:
         number = self._accounts[account_id].number
 
@@ -296,7 +329,7 @@ class SqliteStore:
             last = found[limit - 1] if len(found) > limit else None
             mark = "" if last is None else f"{last['asset_class']}|{last['symbol']}"
             instruments = self._reader.instruments_by(connection)
-            return [rows.position_of(row, account, instruments) for row in found[:limit]], mark
+            return [positions.position_of(row, account, instruments) for row in found[:limit]], mark
 
         return await self._read(query)
 

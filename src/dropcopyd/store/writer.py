@@ -12,12 +12,13 @@ from typing import Final
 import structlog
 
 from dropcopyd.domain.account import Account
+from dropcopyd.domain.balance import Balance
 from dropcopyd.domain.event import AccountMoved, Batch, Event, EventType
 from dropcopyd.domain.tally import LegTime
 from dropcopyd.errors import Code, StoreError
 from dropcopyd.observe import Metrics
 from dropcopyd.ports import Clock, Committed, Encoder, Failpoints, OnCommitted
-from dropcopyd.store import rows
+from dropcopyd.store import positions, rows
 from dropcopyd.store.keeping import Keeper
 
 _log = structlog.get_logger()
@@ -25,6 +26,7 @@ _BEGIN_TRIES: Final = 6
 """Each waits for the connection's busy timeout of 10 s."""
 _GROUP_BATCHES_MAX: Final = 512
 _NS: Final = 1_000_000_000
+_CHANGE_KEY: Final = ("account", "asset_class", "symbol", "fold_ns", "number")
 
 
 @dataclass(slots=True)
@@ -218,8 +220,9 @@ class Writer:
         head.sequence, head.hash, head.kinds[event.kind] = sequence, digest, kind_sequence
         record = event.record
         symbol = asset_class = ""
-        if not isinstance(record, AccountMoved):
-            symbol, asset_class = record.instrument.symbol, record.instrument.asset_class.value
+        instrument = None if isinstance(record, AccountMoved | Balance) else record.instrument
+        if instrument is not None:
+            symbol, asset_class = instrument.symbol, instrument.asset_class.value
         self._connection.execute(
             "INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
@@ -258,8 +261,9 @@ class Writer:
             values = rows.trade_values(number, trade)
             execute(rows.insert_sql("trades", tuple(values)), values)
         for position in batch.positions:
-            values = rows.position_values(number, position)
+            values = positions.position_values(number, position)
             execute(rows.upsert_sql("positions", tuple(values), ("account", "asset_class", "symbol")), values)
+        self._project_changes(number, batch)
         if batch.idempotency is not None:
             record = batch.idempotency
             execute(
@@ -273,6 +277,18 @@ class Writer:
                 " WHERE number = ?",
                 (status.connection.value, status.since_ns, status.reason_code, status.reason, number),
             )
+
+    def _project_changes(self, number: int, batch: Batch) -> None:
+        execute = self._connection.execute
+        for posting in batch.postings:
+            for values in positions.change_values(number, posting):
+                execute(rows.upsert_sql("position_changes", tuple(values), _CHANGE_KEY), values)
+        for adjustment in batch.adjustments:
+            values = positions.adjustment_values(number, adjustment)
+            execute(rows.insert_sql("adjustments", tuple(values)), values)
+        for balance in batch.balances:
+            values = positions.balance_values(number, balance)
+            execute(rows.upsert_sql("balances", tuple(values), ("account", "currency")), values)
 
     def _load_head(self, number: int) -> _Head:
         sequence, digest = self._connection.execute(

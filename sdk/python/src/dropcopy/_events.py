@@ -14,6 +14,7 @@ from dropcopy._enums import AdjustmentKind, EventType, OrderSide, ResumeOutcome,
 from dropcopy._models import (
     AccountStatus,
     CommandOutcome,
+    Instrument,
     IntentAction,
     Order,
     Place,
@@ -77,8 +78,20 @@ class TradeAmendment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """The price at which an instrument is valued."""
+
+    price: Decimal
+    instrument: Instrument | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Adjustment:
-    """Position or cash moved without an execution; the deltas are signed."""
+    """Position or cash moved without an execution; the deltas are signed.
+
+    `cost_delta` is None where it follows from the position. A DAY_ROLL begins the day at `broker_sent_at`, and has the
+    prices of what is held then in `marks`.
+    """
 
     account_id: str
     kind: AdjustmentKind
@@ -89,6 +102,11 @@ class Adjustment:
     cash_delta: Decimal | None = None
     note: str | None = None
     received_at_ns: int | None = None
+    adjustment_id: str = ""
+    currency: str | None = None
+    broker_sent_at_ns: int | None = None
+    instrument: Instrument | None = None
+    marks: tuple[Mark, ...] = ()
     unrecognized: Mapping[str, int | str] = field(default_factory=dict, hash=False)
     place: Place | None = field(default=None, compare=False)
 

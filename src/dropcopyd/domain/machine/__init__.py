@@ -4,10 +4,11 @@ Inputs are the caller's commands, the legs of an attempt, and the broker's repor
 whatever state the order is; an input that changes nothing (a duplicate, a late echo) yields None.
 
 `commands` takes what callers ask and what became of the attempt, `reports` what a broker says of an order,
-`executions` its fills, `positions` what they make of a position, `connection` the account's line; `draft` is the
-batch in the making that they share.
+`executions` its fills, `positions` what they make of a position, `adjustments` what else moves positions and money,
+`connection` the account's line; `draft` is the batch in the making that they share.
 """
 
+from dropcopyd.domain.machine.adjustments import roll_day, take_adjustment, take_balance
 from dropcopyd.domain.machine.commands import (
     acknowledge,
     amend,
@@ -33,6 +34,9 @@ __all__ = [
     "move_connection",
     "not_sent",
     "refuse",
+    "roll_day",
+    "take_adjustment",
+    "take_balance",
     "take_cursor",
     "take_report",
 ]

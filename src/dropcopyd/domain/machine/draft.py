@@ -4,9 +4,9 @@ from dataclasses import dataclass, field, replace
 
 from dropcopyd.domain.command import Command, OutcomeKind
 from dropcopyd.domain.event import Batch, Event, EventType, Trade
-from dropcopyd.domain.instrument import InstrumentKey, key_of
 from dropcopyd.domain.order import ActionType, Order
 from dropcopyd.domain.position import Position
+from dropcopyd.domain.posting import PositionDraft
 from dropcopyd.domain.report import OrderReport, ReportKind
 from dropcopyd.domain.state import AccountState, Chain
 
@@ -23,11 +23,12 @@ class Draft:
     orders: dict[str, Order] = field(default_factory=dict)
     commands: dict[tuple[str, int], Command] = field(default_factory=dict)
     trades: list[Trade] = field(default_factory=list)
-    positions: dict[InstrumentKey, Position] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    positions: PositionDraft = field(init=False)
 
     def __post_init__(self) -> None:
         self.at_ns = max(self.now_ns, self.state.last_ns)
+        self.positions = PositionDraft(self.state, self.at_ns)
 
     @property
     def is_empty(self) -> bool:
@@ -43,7 +44,8 @@ class Draft:
             orders=tuple(self.orders.values()),
             commands=tuple(self.commands.values()),
             trades=tuple(self.trades),
-            positions=tuple(self.positions.values()),
+            positions=self.positions.positions,
+            postings=self.positions.postings,
             report_cursor=self.report_cursor,
             notes=tuple(self.notes),
         )
@@ -180,10 +182,6 @@ class Draft:
         self.trades.append(trade)
         self.events.append(Event(EventType.BROKER_TRADE, trade))
 
-    def held(self, key: InstrumentKey) -> Position | None:
-        """The position as changed so far."""
-        return self.positions.get(key) or self.state.positions.get(key)
-
     def position(self, position: Position) -> None:
-        self.positions[key_of(position.instrument)] = position
+        """A position that `positions` has made."""
         self.events.append(Event(EventType.BROKER_POSITION, position))

@@ -244,6 +244,7 @@ AccountStatus = _message("trading.AccountStatus")
 AccountBalance = _message("trading.AccountBalance")
 TradeAmendment = _message("trading.TradeAmendment")
 Adjustment = _message("trading.Adjustment")
+Mark = _message("trading.Mark")
 CommandOutcome = _message("trading.CommandOutcome")
 
 # trading/trading_service.proto
@@ -370,6 +371,7 @@ __all__ = [
     "LIQUIDITY_REMOVED",
     "LIQUIDITY_UNSPECIFIED",
     "Liquidity",
+    "Mark",
     "OPTION_TYPE_CALL",
     "OPTION_TYPE_PUT",
     "OPTION_TYPE_UNSPECIFIED",

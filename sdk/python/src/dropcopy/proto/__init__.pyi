@@ -1535,6 +1535,11 @@ class Adjustment(Message):
     CASH_DELTA_FIELD_NUMBER: Final = 7
     NOTE_FIELD_NUMBER: Final = 8
     RECEIVED_AT_FIELD_NUMBER: Final = 9
+    ADJUSTMENT_ID_FIELD_NUMBER: Final = 1000
+    CURRENCY_FIELD_NUMBER: Final = 1001
+    BROKER_SENT_AT_FIELD_NUMBER: Final = 1002
+    INSTRUMENT_FIELD_NUMBER: Final = 1003
+    MARKS_FIELD_NUMBER: Final = 1004
     account_id: str
     """UUID of the account."""
     organization_id: str
@@ -1546,7 +1551,7 @@ class Adjustment(Message):
     quantity_delta: str
     """Signed change of the position's quantity."""
     cost_delta: str
-    """Signed change of the position's total cost, not of its average."""
+    """Signed change of the position's total cost, not of its average; empty where it follows from the position."""
     cash_delta: str
     """Signed change of the account's cash."""
     note: str
@@ -1554,6 +1559,19 @@ class Adjustment(Message):
     @property
     def received_at(self) -> Timestamp:
         """When the platform learned of it."""
+    adjustment_id: str
+    """Id of the adjustment, unique in the account."""
+    currency: str
+    """Currency of cash_delta; absent: that of the instrument."""
+    @property
+    def broker_sent_at(self) -> Timestamp:
+        """The broker's time of the change: its place among the executions. Of a day roll, when the day began."""
+    @property
+    def instrument(self) -> Instrument:
+        """What is adjusted; absent if only cash moved."""
+    @property
+    def marks(self) -> RepeatedCompositeFieldContainer[Mark]:
+        """Of a day roll: what the instruments then held were worth, where it was known."""
     def __init__(
         self,
         *,
@@ -1566,9 +1584,33 @@ class Adjustment(Message):
         cash_delta: str = ...,
         note: str = ...,
         received_at: Timestamp | None = ...,
+        adjustment_id: str = ...,
+        currency: str | None = ...,
+        broker_sent_at: Timestamp | None = ...,
+        instrument: Instrument | None = ...,
+        marks: Iterable[Mark] | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: Literal["received_at"]) -> bool: ...
-    def ClearField(self, field_name: Literal["account_id", "organization_id", "kind", "symbol", "quantity_delta", "cost_delta", "cash_delta", "note", "received_at"]) -> None: ...
+    def HasField(self, field_name: Literal["received_at", "currency", "broker_sent_at", "instrument"]) -> bool: ...
+    def ClearField(self, field_name: Literal["account_id", "organization_id", "kind", "symbol", "quantity_delta", "cost_delta", "cash_delta", "note", "received_at", "adjustment_id", "currency", "broker_sent_at", "instrument", "marks"]) -> None: ...
+@final
+class Mark(Message):
+    """Mark is the price at which an instrument is valued."""
+    DESCRIPTOR: Descriptor
+    INSTRUMENT_FIELD_NUMBER: Final = 1
+    PRICE_FIELD_NUMBER: Final = 2
+    @property
+    def instrument(self) -> Instrument:
+        """The instrument."""
+    price: str
+    """Its price."""
+    def __init__(
+        self,
+        *,
+        instrument: Instrument | None = ...,
+        price: str = ...,
+    ) -> None: ...
+    def HasField(self, field_name: Literal["instrument"]) -> bool: ...
+    def ClearField(self, field_name: Literal["instrument", "price"]) -> None: ...
 @final
 class CommandOutcome(Message):
     """CommandOutcome says what became of one intent action. A later outcome of the same action replaces an earlier
@@ -2166,6 +2208,7 @@ __all__ = [
     "LIQUIDITY_REMOVED",
     "LIQUIDITY_UNSPECIFIED",
     "Liquidity",
+    "Mark",
     "OPTION_TYPE_CALL",
     "OPTION_TYPE_PUT",
     "OPTION_TYPE_UNSPECIFIED",
