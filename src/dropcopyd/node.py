@@ -191,7 +191,7 @@ class Node:
             Dependencies(
                 access=access,
                 intake=intake,
-                store=store,
+                record=store.record,
                 clock=clock,
                 limits=limits,
                 metrics=metrics,

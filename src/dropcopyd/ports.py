@@ -8,7 +8,7 @@ from dropcopyd.domain.account import Account, AccountStatus, BrokerKind, Scope
 from dropcopyd.domain.adjustment import Adjustment
 from dropcopyd.domain.balance import Balance
 from dropcopyd.domain.command import Command, IdempotencyRecord
-from dropcopyd.domain.event import Batch, Event, EventType, Trade
+from dropcopyd.domain.event import Batch, Event, EventType
 from dropcopyd.domain.fold import History
 from dropcopyd.domain.instrument import Instrument, InstrumentKey
 from dropcopyd.domain.order import Order
@@ -288,18 +288,5 @@ class Store(Protocol):
         """Those of these keys that are disabled or gone."""
 
     async def instruments(self) -> tuple[Instrument, ...]: ...
-
-    async def read_command(self, account_id: str, intent_id: str) -> Command | None:
-        """The latest action of an intent."""
-
-    async def read_commands(self, account_id: str, intent_id: str, after_seq: int, limit: int) -> list[Command]:
-        """Actions of an intent, ascending seq."""
-
-    async def read_orders(self, account_id: str, before: str, limit: int) -> tuple[list[Order], str]:
-        """A page, newest first, and the mark from which the next goes on ("" at the end)."""
-
-    async def read_positions(self, account_id: str, before: str, limit: int) -> tuple[list[Position], str]: ...
-
-    async def read_trades(self, account_id: str, before: str, limit: int) -> tuple[list[Trade], str]: ...
 
     async def close(self) -> None: ...

@@ -1,4 +1,4 @@
-"""docs/rest.md: its examples run as printed, and the routes it names are those that are."""
+"""docs/rest.md and what belongs to it: the examples run as printed, one after another."""
 
 import asyncio
 import os
@@ -10,7 +10,8 @@ import pytest
 
 from tests.rest.gateway import opened, populate
 
-TEXT = (Path(__file__).parents[2] / "docs" / "rest.md").read_text("utf-8")
+DOCS = Path(__file__).parents[2] / "docs"
+TEXT = "".join((DOCS / name).read_text("utf-8") for name in ("rest.md", "rest/record.md"))
 EXAMPLES = re.findall(r"```bash\n(.*?)```", TEXT, re.DOTALL)
 
 

@@ -16,6 +16,7 @@ from dropcopyd.domain.order import OrderSide, OrderType, TimeInForce
 from dropcopyd.domain.report import BrokerCapabilities
 from dropcopyd.errors import Code, DropcopyError, InvalidError, NotFoundError
 from dropcopyd.flow.intake import AmendRequest, SubmitRequest, first_difference
+from dropcopyd.record import Listing, Sort
 from dropcopyd.store.migrate import DATABASE_NAME
 from tests.domain.build import START_NS, limit_terms
 from tests.doubles import ManualClock, SequentialIds
@@ -44,7 +45,7 @@ def amend(intent_id: str | None, quantity: str | None = None, order_id: str | No
 
 
 async def orders(gateway: Gateway, one: str = ONE) -> int:
-    return len((await gateway.store.read_orders(one, "", 1000))[0])
+    return len((await gateway.store.record.queries.orders(one, Listing(limit=1000))).items)
 
 
 async def test_a_pair_that_the_broker_does_not_take_is_refused_before_anything_is_written(folder: Path) -> None:
@@ -79,7 +80,7 @@ async def test_an_amend_appends_to_its_chain(gateway: Gateway) -> None:
     intent_id = await gateway.submit(create())
     assert await gateway.submit(amend(intent_id, "20")) == intent_id
     assert await gateway.submit(amend(intent_id)) == intent_id
-    commands = await gateway.store.read_commands(ONE, intent_id, 0, 10)
+    commands = (await gateway.store.record.queries.actions(ONE, intent_id, Listing(limit=10, sort=Sort.ASC))).items
     told = [f"{c.seq} {c.action_type} {c.terms.quantity}" for c in commands]
     assert told == ["1 CREATE 10", "2 REPLACE 20", "3 CANCEL 10"]
     assert len({command.order_id for command in commands}) == 1

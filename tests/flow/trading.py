@@ -28,6 +28,7 @@ from dropcopyd.flow.intake import AmendRequest, CreateRequest, Intake, SubmitReq
 from dropcopyd.flow.ownership import Actor, Actors
 from dropcopyd.observe import Metrics
 from dropcopyd.ports import BrokerListener, Committed, Failpoints, Submission
+from dropcopyd.record import Listing, Sort
 from dropcopyd.store.sqlite import SqliteStore
 from dropcopyd.system import NoFailpoints
 from tests.domain.build import START_NS, limit_terms
@@ -147,7 +148,8 @@ class Gateway:
 
     async def command(self, intent_id: str, seq: int | None = None, one: str = ONE) -> Command:
         """The durable command, the newest of the intent unless said otherwise."""
-        commands = await self.store.read_commands(one, intent_id, 0, 100)
+        listing = Listing(limit=100, sort=Sort.ASC)
+        commands = (await self.store.record.queries.actions(one, intent_id, listing)).items
         return commands[-1] if seq is None else commands[seq - 1]
 
     async def report(self, report: OrderReport) -> None:

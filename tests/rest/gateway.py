@@ -211,7 +211,7 @@ async def opened(
     dependencies = Dependencies(
         access=access or Access(store, PEPPER, clock),
         intake=intake,
-        store=store,
+        record=store.record,
         clock=clock,
         limits=limits,
         metrics=metrics,

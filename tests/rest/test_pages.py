@@ -217,6 +217,11 @@ async def test_a_parameter_given_twice_is_refused(gateway: Gateway) -> None:
         assert (answer.status_code, answer.json()["code"]) == (422, "invalid_argument")
 
 
+def bound(name: str, account_id: str, sort: str = "desc") -> str:
+    """What a cursor of an unfiltered list is bound to."""
+    return repr((name, account_id, sort, (), None, None))
+
+
 async def test_a_foreign_or_garbled_cursor_is_refused(gateway: Gateway) -> None:
     tenants = gateway.tenants
     intent_id, other = await gateway.create(), await gateway.create()
@@ -237,10 +242,10 @@ async def test_a_foreign_or_garbled_cursor_is_refused(gateway: Gateway) -> None:
         (second, orders),
         (f"{gateway.account}/intents/{other}/actions", actions),
         (f"{gateway.account}/orders", base64.urlsafe_b64encode(b"\x02" + base64.urlsafe_b64decode(orders + "=")[1:])),
-        (f"{gateway.account}/orders", make_cursor(f"orders/{account}", "9" * 30)),
-        (f"{gateway.account}/orders", make_cursor(f"orders/{account}", "-1")),
-        (f"{gateway.account}/orders", make_cursor(f"orders/{account}", "1 OR 1")),
-        (f"{gateway.account}/positions", make_cursor(f"positions/{account}", "EQUITY")),
+        (f"{gateway.account}/orders", make_cursor(bound("orders", account), "9" * 30)),
+        (f"{gateway.account}/orders", make_cursor(bound("orders", account), "-1")),
+        (f"{gateway.account}/orders", make_cursor(bound("orders", account), "1 OR 1")),
+        (f"{gateway.account}/positions", make_cursor(bound("positions", account, "asc"), "EQUITY")),
     ]
     for path, cursor in bad:
         answer = await gateway.client.get(path, params={"next_cursor": cursor})
@@ -248,6 +253,8 @@ async def test_a_foreign_or_garbled_cursor_is_refused(gateway: Gateway) -> None:
         assert (answer.status_code, problem["code"]) == (400, "invalid_cursor"), (path, cursor)
         assert problem["parameter"] == "next_cursor"
     assert len((await gateway.get("orders", next_cursor=orders))["data"]) == 1
+    forged = make_cursor(bound("orders", account), "9" * 9)
+    assert len((await gateway.get("orders", next_cursor=forged))["data"]) == 2, "it is the mark that is refused above"
 
 
 async def test_cursors_may_be_used_again(gateway: Gateway) -> None:

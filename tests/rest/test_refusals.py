@@ -273,5 +273,5 @@ async def test_a_malformed_intent_is_named(gateway: Gateway) -> None:
 async def test_an_unknown_query_parameter_is_refused_and_never_ignored(gateway: Gateway) -> None:
     answer = await gateway.client.post(f"{gateway.account}/intents?dry_run=true", json=create())
     assert check(answer, "invalid_argument", None, 422)["parameter"] == "dry_run"
-    answer = await gateway.client.get(f"{gateway.account}/orders?symbol=AAPL")
-    assert check(answer, "invalid_argument", None, 422)["parameter"] == "symbol"
+    answer = await gateway.client.get(f"{gateway.account}/orders?symbols=AAPL")
+    assert check(answer, "invalid_argument", None, 422)["parameter"] == "symbols"

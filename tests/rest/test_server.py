@@ -62,7 +62,7 @@ async def test_stop_lets_a_submit_finish_and_takes_nothing_new(tmp_path: Path, t
         status, headers, answer = await busy.answer()
         assert (status, headers["connection"]) == (201, "close")
         await stopping
-        command = await gateway.store.read_command(tenants.account_id, answer["intent_id"])
+        command = await gateway.store.record.queries.latest_action(tenants.account_id, answer["intent_id"])
         assert command is not None
 
 

@@ -9,6 +9,7 @@ import pytest
 from dropcopyd.domain.event import Batch
 from dropcopyd.domain.limits import Limits
 from dropcopyd.errors import Code, StoreError
+from dropcopyd.record import Listing
 from dropcopyd.store.sqlite import SqliteStore
 from tests.domain.build import trade
 from tests.store.build import Announced, Desk, account_id, make_folder, opened
@@ -91,7 +92,7 @@ async def test_half_a_batch_is_not_kept(folder: Path) -> None:
         before = verify(folder / DATABASE, account_id(1))
         await fates(store, [desk.create_batch("key-1")])
         assert verify(folder / DATABASE, account_id(1)) == before
-        orders, _ = await store.read_orders(account_id(1), "", 10)
+        orders = (await store.record.queries.orders(account_id(1), Listing(limit=10))).items
         assert len(orders) == 1
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from dropcopyd.domain.account import BrokerKind, Scope
 from dropcopyd.errors import Code, DropcopyError, NotFoundError, StoreError
+from dropcopyd.record import Listing
 from dropcopyd.store import migrate
 from dropcopyd.store.admin import Admin
 from tests.domain.build import AAPL, START_NS, limit_terms
@@ -250,14 +251,17 @@ async def test_records_are_read_in_pages_newest_first(folder: Path) -> None:
             await asyncio.wait_for(store.commit(desk.create_batch(terms=limit_terms("3"))), 10)
         names, mark = [], ""
         for size in (3, 3, 1):
-            orders, mark = await store.read_orders(account_id(1), mark, 3)
+            page = await store.record.queries.orders(account_id(1), Listing(limit=3, mark=mark))
+            orders, mark = page.items, page.mark
             assert len(orders) == size
             names += [order.order_id for order in orders]
         assert mark == ""
         assert names == [f"o1-{number}" for number in range(7, 0, -1)]
-        command = await store.read_command(account_id(1), "i1-4")
+        command = await store.record.queries.latest_action(account_id(1), "i1-4")
         assert command is not None
         assert command.seq == 1
-        assert await store.read_command(account_id(2), "i1-4") is None, "another account's intent is not there"
+        assert await store.record.queries.latest_action(account_id(2), "i1-4") is None, (
+            "another account's intent is not there"
+        )
         assert await store.load_chain(account_id(2), intent_id="i1-4") is None
         assert await store.load_chain(account_id(2), broker_command_id="c1-4.1") is None

@@ -13,6 +13,7 @@ from dropcopy import proto as pb
 from dropcopyd.domain.event import Batch, EventType
 from dropcopyd.domain.money import render
 from dropcopyd.ports import Committed
+from dropcopyd.record import Listing
 from dropcopyd.store.sqlite import SqliteStore
 from tests.store.build import Announced, Desk, account_id, lives, make_folder, opened
 from tests.store.journal import verify
@@ -141,7 +142,7 @@ async def test_projections_are_the_fold_of_the_journal(folder: Path) -> None:
         desk = Desk(1)
         await commit_all(store, [*lives(desk, 10), *(desk.create_batch() for _ in range(5)), desk.moved()])
         state = await store.load_account(account_id(1), 0)
-        trades, _ = await store.read_trades(account_id(1), "", 1000)
+        trades = (await store.record.queries.trades(account_id(1), Listing(limit=1000))).items
         attached = await store.read_state(account_id(1), 0)
     orders: dict[str, pb.BrokerOrder] = {}
     positions: dict[str, pb.BrokerPosition] = {}

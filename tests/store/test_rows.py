@@ -19,6 +19,7 @@ from dropcopyd.domain.event import Batch, Event, EventType, Trade
 from dropcopyd.domain.instrument import AssetClass, Instrument, key_of
 from dropcopyd.domain.order import Order
 from dropcopyd.domain.position import Position
+from dropcopyd.record import Listing
 from dropcopyd.store import migrate, positions, rows
 from tests.store.build import INSTRUMENTS, Announced, account, make_folder, opened
 
@@ -147,13 +148,14 @@ def test_a_committed_batch_is_read_back_whole(tmp_path_factory: pytest.TempPathF
     async def run() -> None:
         async with opened(folder, Announced()) as store:
             await asyncio.wait_for(store.commit(batch), 10)
+            queries = store.record.queries
             chain = await store.load_chain(ACCOUNT.account_id, intent_id=order.intent_id)
             assert chain is not None
             assert (chain.order, chain.commands) == (order, {command.seq: command})
             assert chain.executions == {trade.execution_key: (trade.quantity, trade.price)}
-            assert (await store.read_trades(ACCOUNT.account_id, "", 10))[0] == [trade]
-            assert (await store.read_orders(ACCOUNT.account_id, "", 10))[0] == [order]
-            assert (await store.read_positions(ACCOUNT.account_id, "", 10))[0] == [position]
+            assert (await queries.trades(ACCOUNT.account_id, Listing(limit=10))).items == [trade]
+            assert (await queries.orders(ACCOUNT.account_id, Listing(limit=10))).items == [order]
+            assert (await queries.positions(ACCOUNT.account_id, Listing(limit=10))).items == [position]
             assert await store.find_idempotency(ACCOUNT.account_id, key) == idempotency
             state = await store.load_account(ACCOUNT.account_id, -1)
             assert (state.last_ns, state.report_cursor) == (batch.at_ns, batch.report_cursor)

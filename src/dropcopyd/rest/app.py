@@ -14,6 +14,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, H
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import HTMLResponse, Response
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dropcopyd.errors import Code, DropcopyError
@@ -130,17 +131,29 @@ async def _on_error(_request: Request, error: Exception) -> Response:
     return problem_response(error)
 
 
-async def _on_http_error(_request: Request, error: Exception) -> Response:
+async def _on_http_error(request: Request, error: Exception) -> Response:
     """What the framework refuses by itself: unknown routes and methods."""
     if not isinstance(error, HTTPException):
         raise error
     if error.status_code == 404:
         return problem_response(DropcopyError(Code.ROUTE_NOT_FOUND, "there is no such route; see /docs"))
     if error.status_code == 405:
-        allowed = (error.headers or {}).get("Allow", "")
+        allowed = ", ".join(sorted(_methods_of(request)))
         refusal = DropcopyError(Code.METHOD_NOT_ALLOWED, f"the route allows {allowed}")
         return problem_response(refusal, {"allow": allowed})
     raise error
+
+
+def _methods_of(request: Request) -> set[str]:
+    """The methods that the path has, whichever route has them; HEAD is left unsaid."""
+    found: set[str] = set()
+    routes = list(request.app.routes)
+    while routes:
+        route = routes.pop()
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
+            found |= route.methods or set()
+        routes += getattr(getattr(route, "original_router", None), "routes", ())  # an included router's own
+    return found - {"HEAD"}
 
 
 async def _on_validation_error(_request: Request, _error: Exception) -> Response:

@@ -16,6 +16,8 @@ NUMBER: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
 """The mark of a list that goes on from a number."""
 NAME: Final = re.compile(r"[A-Z]{1,32}\|[ -~]{1,64}", re.ASCII)
 """The mark of a list that goes on from an asset class and symbol."""
+ANY: Final = re.compile(r"[^\x00-\x1f]{1,255}")
+"""The mark of a list that goes on from a name of the operator's."""
 _VERSION: Final = b"\x01"
 _SEAL_BYTES: Final = 6
 
@@ -31,7 +33,7 @@ def read_cursor(binding: str, text: str, shape: re.Pattern[str]) -> str:
     try:
         padded = text.encode("ascii") + b"=" * (-len(text) % 4)
         data = base64.b64decode(padded, altchars=b"-_", validate=True)
-        mark = data[1 + _SEAL_BYTES :].decode("ascii")
+        mark = data[1 + _SEAL_BYTES :].decode()
     except (binascii.Error, UnicodeError) as error:
         raise parameter_error("next_cursor", "cannot be read", Code.INVALID_CURSOR) from error
     is_ours = make_cursor(binding, mark) == text

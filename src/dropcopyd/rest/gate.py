@@ -16,7 +16,8 @@ from dropcopyd.flow.access import Access, credential_of, parse_uuid
 from dropcopyd.flow.intake import Intake
 from dropcopyd.flow.streams import Streams
 from dropcopyd.observe import Metrics
-from dropcopyd.ports import Clock, Store
+from dropcopyd.ports import Clock
+from dropcopyd.record import Record
 from dropcopyd.rest.errors import parameter_error
 
 _INTEGER: Final = re.compile(r"(-?)0*([0-9]+)", re.ASCII)
@@ -28,7 +29,7 @@ class Dependencies:
 
     access: Access
     intake: Intake
-    store: Store
+    record: Record
     clock: Clock
     limits: Limits
     metrics: Metrics

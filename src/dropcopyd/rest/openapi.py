@@ -38,6 +38,7 @@ ACCOUNT_ID: Final[Json] = {
     "schema": {"type": "string", "format": "uuid"},
 }
 INTENT_ID: Final[Json] = {**ACCOUNT_ID, "name": "intent_id"}
+ORDER_ID: Final[Json] = {**ACCOUNT_ID, "name": "order_id"}
 STREAM_ID: Final[Json] = {**ACCOUNT_ID, "name": "stream_id"}
 LIMIT: Final[Json] = {
     "name": "limit",

@@ -10,6 +10,7 @@ from dropcopyd.domain.instrument import Instrument
 from dropcopyd.domain.money import render
 from dropcopyd.domain.order import Order
 from dropcopyd.domain.position import Position
+from dropcopyd.record import AccountRecord
 from dropcopyd.rest.times import render_time
 
 Json = dict[str, Any]
@@ -44,6 +45,23 @@ def intent_action(command: Command) -> Json:
         "outcome_reason_code": command.reason_code,
         "outcome_reason": command.reason,
         "outcome_at": render_time(command.outcome_at_ns),
+    }
+
+
+def account(record: AccountRecord) -> Json:
+    """`schemas.Account`."""
+    return {
+        "account_id": record.account.account_id,
+        "organization_id": record.account.organization_id,
+        "name": record.account.name,
+        "broker": record.account.broker,
+        "connection": record.status.connection,
+        "connection_since": render_time(record.status.since_ns),
+        "reason_code": record.status.reason_code or None,
+        "reason": record.status.reason or None,
+        "created_at": render_time(record.created_at_ns),
+        "head": record.head,
+        "oldest": record.oldest,
     }
 
 

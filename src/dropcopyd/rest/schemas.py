@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from dropcopyd.domain.account import BrokerKind, PrincipalType, Scope
+from dropcopyd.domain.account import AccountConnection, BrokerKind, PrincipalType, Scope
 from dropcopyd.domain.command import OutcomeKind
 from dropcopyd.domain.event import EventType
 from dropcopyd.domain.instrument import (
@@ -283,6 +283,29 @@ class Position(Shape):
     daily_pnl: Amount | None
     value_bought: Amount | None
     value_sold: Amount | None
+
+
+class Account(Shape):
+    """A trading account. Its journal reaches from the event `oldest` to the event `head`; 0 is none yet."""
+
+    account_id: Uuid
+    organization_id: Uuid
+    name: str
+    broker: BrokerKind
+    connection: AccountConnection
+    connection_since: Time
+    reason_code: str | None
+    reason: str | None
+    created_at: Time
+    head: int
+    oldest: int
+
+
+class AccountPage(Shape):
+    """By name."""
+
+    data: list[Account]
+    next_cursor: str | None
 
 
 class IntentActionPage(Shape):

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from pathlib import Path
 from typing import IO, TypeVar
 
@@ -11,12 +11,11 @@ from dropcopyd.domain import catalogue
 from dropcopyd.domain.account import Account
 from dropcopyd.domain.adjustment import Adjustment
 from dropcopyd.domain.balance import Balance
-from dropcopyd.domain.command import Command, IdempotencyRecord
-from dropcopyd.domain.event import Batch, EventType, Trade
+from dropcopyd.domain.command import IdempotencyRecord
+from dropcopyd.domain.event import Batch, EventType
 from dropcopyd.domain.fold import History
 from dropcopyd.domain.instrument import Instrument, InstrumentKey
 from dropcopyd.domain.limits import Limits
-from dropcopyd.domain.order import Order
 from dropcopyd.domain.position import Position
 from dropcopyd.domain.state import AccountState, Chain
 from dropcopyd.errors import Code, StoreError
@@ -32,7 +31,9 @@ from dropcopyd.ports import (
     OnCommitted,
     Page,
 )
+from dropcopyd.record import Record
 from dropcopyd.store import loading, migrate, positions, rows
+from dropcopyd.store.queries import SqliteQueries
 from dropcopyd.store.reader import Reader
 from dropcopyd.store.writer import Entry, Readmission, Writer
 
@@ -65,6 +66,8 @@ class SqliteStore:
         self._has_room.set()
         self._reader = Reader(path)
         self._read = self._reader.read
+        self.record = Record(queries=SqliteQueries(self._reader, self._accounts.__getitem__))
+        """What may be asked of the record."""
         writer.on_done = self._left_queue
 
     # --- writing --------------------------------------------------------------------------------------------------
@@ -272,64 +275,6 @@ class SqliteStore:
         def query(connection: sqlite3.Connection) -> tuple[Instrument, ...]:
             found = connection.execute("SELECT definition FROM instruments ORDER BY asset_class, symbol")
             return tuple(catalogue.instrument_of(json.loads(definition)) for (definition,) in found)
-
-        return await self._read(query)
-
-    async def read_command(self, account_id: str, intent_id: str) -> Command | None:
-        found = await self._commands(account_id, intent_id, "AND seq > ? ORDER BY seq DESC", 0, 1)
-        return found[0] if found else None
-
-    async def read_commands(self, account_id: str, intent_id: str, after_seq: int, limit: int) -> list[Command]:
-        return await self._commands(account_id, intent_id, "AND seq > ? ORDER BY seq", after_seq, limit)
-
-    async def _commands(self, account_id: str, intent_id: str, rest: str, after_seq: int, limit: int) -> list[Command]:
-        account = self._accounts[account_id]
-
-        def query(connection: sqlite3.Connection) -> list[Command]:
-            found = connection.execute(
-                f"SELECT * FROM commands WHERE account = ? AND intent_id = ? {rest} LIMIT ?",  # noqa: S608  ours
-                (account.number, intent_id, after_seq, limit),
-            ).fetchall()
-            return [rows.command_of(row, account, self._reader.instruments_by(connection)) for row in found]
-
-        return await self._read(query)
-
-    async def read_orders(self, account_id: str, before: str, limit: int) -> tuple[list[Order], str]:
-        return await self._newest(account_id, "orders", rows.order_of, before, limit)
-
-    async def read_trades(self, account_id: str, before: str, limit: int) -> tuple[list[Trade], str]:
-        return await self._newest(account_id, "trades", rows.trade_of, before, limit)
-
-    async def _newest(
-        self, account_id: str, table: str, record_of: Callable[..., _Result], before: str, limit: int
-    ) -> tuple[list[_Result], str]:
-        account = self._accounts[account_id]
-
-        def query(connection: sqlite3.Connection) -> tuple[list[_Result], str]:
-            found = connection.execute(
-                f"SELECT * FROM {table} WHERE account = ? AND number < ? ORDER BY number DESC LIMIT ?",  # noqa: S608
-                (account.number, int(before or 2**62), limit + 1),
-            ).fetchall()
-            instruments = self._reader.instruments_by(connection)
-            mark = str(found[limit - 1]["number"]) if len(found) > limit else ""
-            return [record_of(row, account, instruments) for row in found[:limit]], mark
-
-        return await self._read(query)
-
-    async def read_positions(self, account_id: str, before: str, limit: int) -> tuple[list[Position], str]:
-        account = self._accounts[account_id]
-        asset_class, _, symbol = before.partition("|")
-
-        def query(connection: sqlite3.Connection) -> tuple[list[Position], str]:
-            found = connection.execute(
-                "SELECT * FROM positions WHERE account = ? AND (asset_class, symbol) > (?, ?)"
-                " ORDER BY asset_class, symbol LIMIT ?",
-                (account.number, asset_class, symbol, limit + 1),
-            ).fetchall()
-            last = found[limit - 1] if len(found) > limit else None
-            mark = "" if last is None else f"{last['asset_class']}|{last['symbol']}"
-            instruments = self._reader.instruments_by(connection)
-            return [positions.position_of(row, account, instruments) for row in found[:limit]], mark
 
         return await self._read(query)
 

@@ -1,0 +1,111 @@
+"""The ports of the record: what may be asked about what has happened, beside the streams. Implemented by the store.
+
+Every answer takes bounded work, whatever the account's size: a page, a number of seeks, or sums kept beforehand.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, Generic, Protocol, TypeVar
+
+from dropcopyd.domain.account import Account, AccountStatus
+from dropcopyd.domain.command import Command
+from dropcopyd.domain.event import Trade
+from dropcopyd.domain.order import Order
+from dropcopyd.domain.position import Position
+
+_Item = TypeVar("_Item", covariant=True)
+
+ORDER_FILTERS: Final = (
+    "order_state",
+    "order_status",
+    "symbol",
+    "order_side",
+    "order_type",
+    "strategy_id",
+    "client_reference_id",
+    "external_order_id",
+)
+INTENT_FILTERS: Final = ("symbol", "order_side", "strategy_id", "client_reference_id")
+TRADE_FILTERS: Final = ("symbol", "side", "strategy_id", "order_id", "client_order_id", "exec_id")
+POSITION_FILTERS: Final = ("asset_class", "symbol")
+
+
+class Sort(StrEnum):
+    """Direction of a list in time (or by name)."""
+
+    ASC = "asc"
+    DESC = "desc"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """One page of a list: which rows, in which direction, from where.
+
+    `filters` are (member of the record, value) pairs, all to hold. Times are of the record's first appearance,
+    `since_ns` included, `until_ns` not. `mark` is where the page before ended.
+    """
+
+    limit: int
+    sort: Sort = Sort.DESC
+    mark: str = ""
+    filters: tuple[tuple[str, str], ...] = ()
+    since_ns: int | None = None
+    until_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Slice(Generic[_Item]):
+    """A page and the mark from which the next goes on, "" at the end.
+
+    It may hold fewer than asked for, even none, before the end: a page examines a bounded number of rows.
+    """
+
+    items: Sequence[_Item]
+    mark: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRecord:
+    """An account as the record lists it: its connection, and its journal from `oldest` to `head`."""
+
+    account: Account
+    status: AccountStatus
+    created_at_ns: int
+    head: int
+    oldest: int
+
+
+class Queries(Protocol):
+    """Lists and single records of an organization's accounts."""
+
+    async def accounts(
+        self, organization_id: str, account_ids: frozenset[str] | None, listing: Listing
+    ) -> Slice[AccountRecord]:
+        """By name; only those of the ids, when given."""
+
+    async def account(self, account_id: str) -> AccountRecord: ...
+
+    async def intents(self, account_id: str, listing: Listing) -> Slice[Command]:
+        """The latest action of each intent, by time of the create."""
+
+    async def actions(self, account_id: str, intent_id: str, listing: Listing) -> Slice[Command]:
+        """All actions of one intent, by seq."""
+
+    async def latest_action(self, account_id: str, intent_id: str) -> Command | None: ...
+
+    async def orders(self, account_id: str, listing: Listing) -> Slice[Order]: ...
+
+    async def order(self, account_id: str, order_id: str) -> Order | None: ...
+
+    async def trades(self, account_id: str, listing: Listing) -> Slice[Trade]: ...
+
+    async def positions(self, account_id: str, listing: Listing) -> Slice[Position]:
+        """By asset class and symbol."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """All of it."""
+
+    queries: Queries
