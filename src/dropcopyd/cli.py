@@ -17,6 +17,7 @@ from dropcopyd.brokers.paper import Profile, parse_plan, render_plan
 from dropcopyd.config import Settings
 from dropcopyd.domain.account import BrokerKind, Scope
 from dropcopyd.domain.catalogue import instruments_of
+from dropcopyd.domain.day import check_day
 from dropcopyd.errors import Code, DropcopyError
 from dropcopyd.flow.access import digest, mint_key
 from dropcopyd.node import Addresses, Node, read_pepper, seed_instruments
@@ -49,6 +50,13 @@ SeedOption = Annotated[int | None, typer.Option(min=0, help="seed of a paper acc
 CashOption = Annotated[list[str] | None, typer.Option(metavar="CURRENCY=AMOUNT", help=_CASH_HELP)]
 ParameterOption = Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help=_OPTION_HELP)]
 ScenarioOption = Annotated[Path | None, typer.Option(metavar="FILE", help="scenario of a scripted paper account")]
+TimeZoneOption = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="time zone of the account's days (America/New_York); UTC when new"),
+]
+RollTimeOption = Annotated[
+    str | None, typer.Option(metavar="HH:MM", help="when the account's day begins there; 00:00 when new")
+]
 Data = Annotated[Path, typer.Option("--data", metavar="DIR", help="the daemon's folder")]
 
 
@@ -200,6 +208,8 @@ def add_account(
     cash: CashOption = None,
     profile_option: ParameterOption = None,
     scenario: ScenarioOption = None,
+    time_zone: TimeZoneOption = None,
+    roll_time: RollTimeOption = None,
     data: Data = Path("data"),
 ) -> None:
     """Add a trading account to an organization; prints its id. A running daemon takes it up at once."""
@@ -208,7 +218,19 @@ def add_account(
     account_id = RandomIds().uuid()
     with _admin(data) as admin:
         plan = _plan(profile, seed, cash, profile_option, scenario)
+        check_day(time_zone or "UTC", roll_time or "00:00")
         admin.add_account(account_id, _organization(admin, org), name, broker, plan)
+        admin.set_day(account_id, time_zone, roll_time)
+    typer.echo(account_id)
+
+
+@accounts.command("set")
+def set_account(
+    account_id: str, *, time_zone: TimeZoneOption = None, roll_time: RollTimeOption = None, data: Data = Path("data")
+) -> None:
+    """Change when an account's day begins; a running daemon follows within seconds."""
+    with _admin(data) as admin:
+        admin.set_day(account_id, time_zone, roll_time)
     typer.echo(account_id)
 
 

@@ -19,6 +19,7 @@ from dropcopyd.domain.catalogue import Catalogue, instruments_of
 from dropcopyd.domain.instrument import Instrument
 from dropcopyd.errors import Code, DropcopyError
 from dropcopyd.flow.access import Access
+from dropcopyd.flow.bookkeeping import DayRoller
 from dropcopyd.flow.dispatch import Dispatcher
 from dropcopyd.flow.hub import Hub
 from dropcopyd.flow.ingest import Ingest
@@ -127,6 +128,7 @@ class Node:
         addresses = await self._open_ports(parts)
         services.create_task(parts.paper.run(parts.ingest))
         services.create_task(parts.streams.run())
+        services.create_task(parts.roller.run())
         services.create_task(_sweep(parts.actors))
         self._is_ready = True
         _log.info("node.ready", rest=addresses.rest, grpc=addresses.grpc, grpc_tls=addresses.grpc_tls)
@@ -158,7 +160,8 @@ class Node:
         def connect(account: Account) -> None:
             paper.add_account(account.account_id, plan_from(account.broker_settings))
 
-        actors = Actors(store, clock, spawn, on_loaded=connect)
+        actors = Actors(store, clock, spawn, on_loaded=connect, marks_of=lambda _account: paper.mark)
+        roller = DayRoller(store, actors, clock)
         dispatcher = Dispatcher(
             brokers={BrokerKind.PAPER: paper},
             clock=clock,
@@ -175,6 +178,7 @@ class Node:
             limits=limits,
             failpoints=failpoints,
             metrics=metrics,
+            catalogue=catalogue,
         )
         intake = Intake(
             actors=actors,
@@ -201,7 +205,7 @@ class Node:
         )
         rest = RestServer(app, self._settings.rest_host, self._settings.rest_port)
         grpc = self._grpc(group, store, access, streams, spawn)
-        return _Parts(rest, grpc, streams, book, paper, ingest, intake, actors)
+        return _Parts(rest, grpc, streams, book, paper, ingest, intake, actors, roller)
 
     def _grpc(
         self, group: asyncio.TaskGroup, store: SqliteStore, access: Access, streams: Streams, spawn: Spawn
@@ -257,6 +261,7 @@ class _Parts:
     ingest: Ingest
     intake: Intake
     actors: Actors
+    roller: DayRoller
 
 
 class _StoppedError(Exception):

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Protocol
 
 from dropcopyd.domain.account import Account, AccountStatus, BrokerKind, Scope
@@ -13,7 +14,7 @@ from dropcopyd.domain.fold import History
 from dropcopyd.domain.instrument import Instrument, InstrumentKey
 from dropcopyd.domain.order import Order
 from dropcopyd.domain.position import Position
-from dropcopyd.domain.report import BrokerCapabilities, BrokerSnapshot, FindResult, OrderReport, SubmitResult
+from dropcopyd.domain.report import BrokerCapabilities, BrokerReport, BrokerSnapshot, FindResult, SubmitResult
 from dropcopyd.domain.state import AccountState, Chain
 
 
@@ -60,7 +61,7 @@ class Submission:
 class BrokerListener(Protocol):
     """Whom an adapter tells, in the event loop. `on_report` waits while the journal is behind: back-pressure."""
 
-    async def on_report(self, account_id: str, report: OrderReport) -> None:
+    async def on_report(self, account_id: str, report: BrokerReport) -> None:
         """A report, in the broker's order per account."""
 
     async def on_connected(self, account_id: str) -> None:
@@ -91,6 +92,16 @@ class Broker(Protocol):
     async def snapshot(self, account_id: str, after_cursor: str, timeout_s: float) -> BrokerSnapshot: ...
 
     def is_connected(self, account_id: str) -> bool: ...
+
+
+class MarketData(Protocol):
+    """What a broker knows of prices."""
+
+    def mark(self, instrument: Instrument) -> Decimal | None:
+        """The price at which one unit is valued now: the middle of the last bid and ask; None where none is known.
+
+        Answers at once: it is asked inside decisions.
+        """
 
 
 # --- store --------------------------------------------------------------------------------------------------------

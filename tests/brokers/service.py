@@ -10,7 +10,7 @@ from dropcopyd.brokers.paper import Book, Feed, ManualFeed, PaperBroker, Quote
 from dropcopyd.brokers.paper.plan import Plan
 from dropcopyd.domain.instrument import Instrument
 from dropcopyd.domain.order import ActionType, OrderTerms
-from dropcopyd.domain.report import OrderReport
+from dropcopyd.domain.report import BrokerReport, OrderReport
 from dropcopyd.ports import Broker, BrokerListener, Failpoints, Submission
 from tests.brokers.build import AAPL, ACCOUNT, EURUSD, NOON_NS, OTHER_ACCOUNT, submission
 from tests.doubles import ManualClock, SequentialIds
@@ -32,7 +32,8 @@ class Listener:
     def __post_init__(self) -> None:
         self.gate.set()
 
-    async def on_report(self, account_id: str, report: OrderReport) -> None:
+    async def on_report(self, account_id: str, report: BrokerReport) -> None:
+        assert isinstance(report, OrderReport)
         await self.gate.wait()
         self.reports.setdefault(account_id, []).append(report)
         self._note(str(report.kind), account_id)

@@ -14,6 +14,7 @@ from dropcopyd.domain.instrument import AssetClass
 from dropcopyd.domain.order import ActionType
 from dropcopyd.domain.report import (
     Acknowledged,
+    BrokerReport,
     Found,
     NotFound,
     OrderClaim,
@@ -360,7 +361,8 @@ async def test_a_line_that_breaks_and_comes_back_at_once_is_told_both(tmp_path: 
 
 async def test_nothing_is_handed_over_a_line_that_broke_even_if_it_was_ready(tmp_path: Path) -> None:
     class Cutting(Listener):
-        async def on_report(self, account_id: str, report: OrderReport) -> None:
+        async def on_report(self, account_id: str, report: BrokerReport) -> None:
+            assert isinstance(report, OrderReport)
             await super().on_report(account_id, report)
             if report.broker_command_id == "c1":
                 service.broker.disconnect("in the middle")

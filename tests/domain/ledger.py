@@ -1,13 +1,12 @@
 """One account's positions played by hand: executions, amendments, adjustments and rolls straight into the fold."""
 
-from collections.abc import Mapping
 from decimal import Decimal
 
 from dropcopyd.domain import machine
 from dropcopyd.domain.adjustment import AdjustmentKind
 from dropcopyd.domain.event import Batch
 from dropcopyd.domain.fold import Execution
-from dropcopyd.domain.instrument import Instrument, InstrumentKey, key_of
+from dropcopyd.domain.instrument import Instrument, key_of
 from dropcopyd.domain.money import render
 from dropcopyd.domain.position import Position
 from dropcopyd.domain.posting import PositionDraft
@@ -20,18 +19,18 @@ DAY_NS = 86_400 * 1_000_000_000
 class Ledger:
     """Times are small numbers after the start, of the broker's clock; `marks` are the prices known now."""
 
-    def __init__(self, instrument: Instrument = AAPL, marks: Mapping[InstrumentKey, Decimal] | None = None) -> None:
+    def __init__(self, instrument: Instrument = AAPL) -> None:
         self.state = fresh_state()
         self.instrument = instrument
-        self.marks: dict[InstrumentKey, Decimal] = dict(marks or {})
+        self.marks: dict[Instrument, Decimal] = {}
         self.state.marks = self.marks.get
         self.now_ns = START_NS
 
     def mark(self, price: str | None) -> None:
         if price is None:
-            self.marks.pop(key_of(self.instrument), None)
+            self.marks.pop(self.instrument, None)
         else:
-            self.marks[key_of(self.instrument)] = Decimal(price)
+            self.marks[self.instrument] = Decimal(price)
 
     def trade(self, ref: str, signed: str, price: str, at: int | None = None) -> Position:
         draft = self._draft()

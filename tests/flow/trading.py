@@ -231,6 +231,7 @@ async def trading(
             metrics=metrics,
         )
         ingest = Ingest(
+            catalogue=Catalogue(INSTRUMENTS),
             broker=broker,
             actors=actors,
             dispatcher=dispatcher,

@@ -1,6 +1,6 @@
 """Who trades: organizations, trading accounts, and what a credential may do."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 
@@ -74,6 +74,7 @@ class Account:
     """What the broker's adapter was told when the account was added; only the adapter reads it."""
     time_zone: str = "UTC"
     roll_time: str = "00:00"
+    created_at_ns: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

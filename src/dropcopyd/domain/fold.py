@@ -18,7 +18,7 @@ from typing import Final
 from dropcopyd.domain import money
 from dropcopyd.domain.adjusting import take_adjustment
 from dropcopyd.domain.adjustment import Adjustment, DayRoll
-from dropcopyd.domain.instrument import InstrumentKey, key_of, value_of
+from dropcopyd.domain.instrument import Instrument, InstrumentKey, key_of, value_of
 from dropcopyd.domain.position import Position, take_execution
 
 CHECKPOINT_STEPS: Final = 64
@@ -26,11 +26,11 @@ CHECKPOINT_STEPS: Final = 64
 STEPS_MAX: Final = 64
 """Steps of one position that stay in memory; twice as many before the older half goes."""
 
-Marks = Callable[[InstrumentKey], Decimal | None]
+Marks = Callable[[Instrument], Decimal | None]
 """The price at which an instrument is valued now; None where none is known."""
 
 
-def no_marks(_key: InstrumentKey) -> Decimal | None:
+def no_marks(_instrument: Instrument) -> Decimal | None:
     """No prices are known."""
     return None
 

@@ -81,7 +81,7 @@ class PositionDraft:
             position,
             received_at_ns=self._at_ns,
             broker_sent_at_ns=work.broker_sent_at_ns,
-            daily_pnl=daily_pnl_of(position, self._state.marks(work.key)),
+            daily_pnl=daily_pnl_of(position, self._state.marks(position.instrument)),
             change_count=work.change_count,
         )
         self._published[work.key] = position

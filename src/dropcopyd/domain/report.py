@@ -216,7 +216,7 @@ class BrokerSnapshot:
     reported before. `cursor`: where this snapshot ends.
     """
 
-    reports: tuple[OrderReport, ...]
+    reports: tuple[BrokerReport, ...]
     orders: tuple[OrderClaim, ...]
     positions: tuple[PositionClaim, ...]
     cursor: str

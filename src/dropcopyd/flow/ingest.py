@@ -14,11 +14,13 @@ import structlog
 
 from dropcopyd.domain import machine
 from dropcopyd.domain.account import AccountConnection
+from dropcopyd.domain.catalogue import Catalogue
 from dropcopyd.domain.event import Batch
 from dropcopyd.domain.limits import Limits
-from dropcopyd.domain.report import OrderReport
+from dropcopyd.domain.report import BalanceReport, BrokerReport, OrderReport
 from dropcopyd.domain.state import AccountState
 from dropcopyd.errors import Code, DropcopyError
+from dropcopyd.flow.bookkeeping import Bookkeeper
 from dropcopyd.flow.dispatch import Dispatcher
 from dropcopyd.flow.ownership import Actor, Actors
 from dropcopyd.flow.reconcile import differences
@@ -42,8 +44,10 @@ class Ingest:
         limits: Limits,
         failpoints: Failpoints,
         metrics: Metrics,
+        catalogue: Catalogue,
     ) -> None:
         self._broker = broker
+        self._books = Bookkeeper(store, catalogue)
         self._actors = actors
         self._dispatcher = dispatcher
         self._store = store
@@ -59,22 +63,22 @@ class Ingest:
         actor = await self._actors.get(account_id)
         await self._move(actor, AccountConnection.BLIND, "starting", "the gateway has just started")
 
-    async def on_report(self, account_id: str, report: OrderReport) -> None:
+    async def on_report(self, account_id: str, report: BrokerReport) -> None:
         """Decide about a report in order; the commit follows, back-pressure comes from the store's queue."""
         await self._store.room()
         actor = await self._actors.get(account_id)
         if not actor.connected.is_set():
             report = replace(report, cursor="")
         self._failpoints.reached("ingest.report")
-        self._metrics.reports.labels(report.kind.value).inc()
+        self._metrics.reports.labels(_name_of(report)).inc()
         while not actor.is_halted:  # after the restart the snapshot lists what a halted account misses now
             try:
-                done = await actor.decide_about(_taking(report), broker_command_id=report.broker_command_id)
+                done = await self._take_any(actor, report)
             except DropcopyError as error:  # none may be skipped: the next one's cursor would pass over it
                 _log.error("ingest.failed", account_id=account_id, code=error.code.value)
                 await asyncio.sleep(_RETRY_S)
             except Exception as error:  # noqa: BLE001  a bug of ours: that account stops, the others go on
-                _log.exception("ingest.internal", account_id=account_id, kind=report.kind.value)
+                _log.exception("ingest.internal", account_id=account_id, kind=_name_of(report))
                 actor.halt(Code.INTERNAL, "a report of the broker could not be taken in", type(error).__name__)
             else:
                 if done is not None:
@@ -131,11 +135,16 @@ class Ingest:
             snapshot = await self._broker.snapshot(account_id, actor.state.report_cursor, timeout_s)
         for report in snapshot.reports:
             await self._store.room()
-            taking = _taking(replace(report, cursor=""))
-            await actor.decide_about(taking, broker_command_id=report.broker_command_id)
+            await self._take_any(actor, replace(report, cursor=""))
+        await self._books.take_balances(actor, snapshot.balances)
         for difference in differences(actor.state, snapshot):
             _log.warning("reconcile.break", account_id=account_id, difference=difference)
         await actor.decide(lambda state, now_ns: machine.take_cursor(state, snapshot.cursor, now_ns))
+
+    async def _take_any(self, actor: Actor, report: BrokerReport) -> asyncio.Future[None] | None:
+        if isinstance(report, OrderReport):
+            return await actor.decide_about(_taking(report), broker_command_id=report.broker_command_id)
+        return await self._books.take(actor, report)
 
     async def _move(self, actor: Actor, connection: AccountConnection, reason_code: str = "", reason: str = "") -> None:
         try:
@@ -148,3 +157,8 @@ class Ingest:
 
 def _taking(report: OrderReport) -> Callable[[AccountState, int], Batch | None]:
     return lambda state, now_ns: machine.take_report(state, report, now_ns)
+
+
+def _name_of(report: BrokerReport) -> str:
+    """The kind of a report, for logs and metrics."""
+    return "BALANCE" if isinstance(report, BalanceReport) else report.kind.value

@@ -14,6 +14,7 @@ from dropcopyd.domain import machine
 from dropcopyd.domain.account import Account, AccountConnection
 from dropcopyd.domain.command import Command
 from dropcopyd.domain.event import Batch
+from dropcopyd.domain.fold import Marks, no_marks
 from dropcopyd.domain.needs import NeedsAdjustment, NeedsHistory, NeedsRecords
 from dropcopyd.domain.state import AccountState, Chain
 from dropcopyd.errors import Code, DropcopyError, StoreError
@@ -34,9 +35,19 @@ Spawn = Callable[[Coroutine[Any, Any, None]], object]
 class Actor:
     """The serial section of one account."""
 
-    def __init__(self, account: Account, state: AccountState, store: Store, clock: Clock, spawn: Spawn) -> None:
+    def __init__(
+        self,
+        account: Account,
+        state: AccountState,
+        store: Store,
+        clock: Clock,
+        spawn: Spawn,
+        marks: Marks = no_marks,
+    ) -> None:
+        """`marks` are the prices that the account's broker knows."""
         self.account = account
         self.state = state
+        self.state.marks = self._marks = marks
         self._store = store
         self._clock = clock
         self._spawn = spawn
@@ -84,6 +95,12 @@ class Actor:
         """
         async with self._lock:
             await self.load(intent_id=intent_id, order_id=order_id, broker_command_id=broker_command_id)
+            registered = await self._register_fully(decision)
+        return None if registered is None else registered[1]
+
+    async def decide_soon(self, decision: Decision) -> asyncio.Future[None] | None:
+        """Decide about the account as such, and do not wait for the commit."""
+        async with self._lock:
             registered = await self._register_fully(decision)
         return None if registered is None else registered[1]
 
@@ -192,6 +209,7 @@ class Actor:
                 await self._store.readmit(self.account.account_id)
                 async with self._lock:
                     self.state = await self._store.load_account(self.account.account_id, self._clock.now_ns())
+                    self.state.marks = self._marks
                     batch = machine.move_connection(
                         self.state,
                         AccountConnection.HALTED,
@@ -235,9 +253,19 @@ class Actors:
     """The actors of this node, loaded on first use."""
 
     def __init__(
-        self, store: Store, clock: Clock, spawn: Spawn, *, on_loaded: Callable[[Account], None] = lambda _account: None
+        self,
+        store: Store,
+        clock: Clock,
+        spawn: Spawn,
+        *,
+        on_loaded: Callable[[Account], None] = lambda _account: None,
+        marks_of: Callable[[Account], Marks] = lambda _account: no_marks,
     ) -> None:
-        """`on_loaded` is told of each account once, when its actor is there: its broker is to connect it."""
+        """`on_loaded` is told of each account once, when its actor is there: its broker is to connect it.
+
+        `marks_of` says what is known of prices at an account's broker.
+        """
+        self._marks_of = marks_of
         self._store = store
         self._clock = clock
         self._spawn = spawn
@@ -257,7 +285,8 @@ class Actors:
             actor = self._actors.get(account_id)
             if actor is None:
                 state = await self._store.load_account(account_id, self._clock.now_ns() - _IDLE_CHAIN_NS)
-                actor = Actor(state.account, state, self._store, self._clock, self._spawn)
+                marks = self._marks_of(state.account)
+                actor = Actor(state.account, state, self._store, self._clock, self._spawn, marks)
                 self._actors[account_id] = actor
                 self._on_loaded(actor.account)
             return actor

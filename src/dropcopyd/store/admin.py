@@ -11,6 +11,7 @@ from pathlib import Path
 
 from dropcopyd.domain import catalogue
 from dropcopyd.domain.account import BrokerKind, Scope
+from dropcopyd.domain.day import check_day
 from dropcopyd.domain.instrument import Instrument
 from dropcopyd.errors import Code, DropcopyError, NotFoundError
 from dropcopyd.store import migrate
@@ -73,6 +74,17 @@ class Admin:
             "SELECT broker_settings FROM accounts WHERE account_id = ?", (account_id,)
         ).fetchone()
         return "" if row is None else str(row[0])
+
+    def set_day(self, account_id: str, time_zone: str | None, roll_time: str | None) -> None:
+        """When the account's day begins; None leaves as it is. Raises NotFoundError, DropcopyError."""
+        check_day(time_zone or "UTC", roll_time or "00:00")
+        changed = self._connection.execute(
+            "UPDATE accounts SET time_zone = coalesce(?, time_zone), roll_time = coalesce(?, roll_time)"
+            " WHERE account_id = ?",
+            (time_zone, roll_time, account_id),
+        ).rowcount
+        if not changed:
+            raise NotFoundError(Code.INVALID_ARGUMENT, f"there is no account {account_id!r}")
 
     def add_key(self, key_id: str, organization_id: str, name: str, digest: bytes, scopes: Iterable[Scope]) -> None:
         """Keep the keyed hash of a key; the key itself is shown once by the caller and stored nowhere."""

@@ -268,6 +268,7 @@ def account_of(row: Row) -> Account:
         broker_settings=row["broker_settings"],
         time_zone=row["time_zone"],
         roll_time=row["roll_time"],
+        created_at_ns=row["created_at_ns"],
     )
 
 

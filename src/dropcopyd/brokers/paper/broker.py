@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
@@ -15,6 +16,7 @@ from dropcopyd.brokers.paper.records import Decision
 from dropcopyd.brokers.paper.session import Session
 from dropcopyd.brokers.paper.waits import Waits
 from dropcopyd.domain.account import BrokerKind
+from dropcopyd.domain.instrument import Instrument
 from dropcopyd.domain.report import (
     Acknowledged,
     BrokerCapabilities,
@@ -172,6 +174,10 @@ class PaperBroker:
         except (TimeoutError, StoreError) as error:
             message = error.message if isinstance(error, StoreError) else f"no answer within {timeout_s:g} s"
             raise DropcopyError(Code.NOT_READY, message, account_id=account_id) from error
+
+    def mark(self, instrument: Instrument) -> Decimal | None:
+        """The price at which one unit is valued now; None where none is known."""
+        return self._desk.mark(instrument)
 
     def is_connected(self, account_id: str) -> bool:
         session = self._sessions.get(account_id)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Final
 
 from dropcopyd.brokers.paper.book import Book
@@ -11,7 +12,8 @@ from dropcopyd.brokers.paper.market import Feed
 from dropcopyd.brokers.paper.memory import Memory
 from dropcopyd.brokers.paper.plan import Plan
 from dropcopyd.brokers.paper.records import Decision
-from dropcopyd.domain.instrument import Instrument
+from dropcopyd.domain import money
+from dropcopyd.domain.instrument import Instrument, key_of
 from dropcopyd.domain.report import Acknowledged, Refused
 from dropcopyd.ports import Clock, Submission
 
@@ -91,6 +93,14 @@ class Desk:
     def feed_of(self, instrument: Instrument) -> Feed | None:
         """Where the instrument's prices come from; None where it has no market."""
         return next((feed for feed in self._feeds if feed.covers(instrument)), None)
+
+    def mark(self, instrument: Instrument) -> Decimal | None:
+        """The middle of the bid and ask of now, or of the last that were shown; None where there are none."""
+        feed, standing = self.feed_of(instrument), self._exchange.image.standings.get(key_of(instrument))
+        quote = None if feed is None else feed.now(instrument, self._clock.now_ns())
+        if quote is None and standing is not None:
+            quote = standing.quote
+        return None if quote is None else money.divide(money.add(quote.bid, quote.ask), Decimal(2))
 
     def forget(self) -> None:
         """Let go of what the book has by now; to be called after commits."""

@@ -74,6 +74,9 @@ class Feed(Protocol):
     def next_due_ns(self, now_ns: int) -> int | None:
         """When to ask again; None when there is nothing to come."""
 
+    def now(self, instrument: Instrument, now_ns: int) -> Quote | None:
+        """What this source says the instrument is worth, without showing it; None: what it showed last."""
+
 
 def tick_of(instrument: Instrument) -> Decimal:
     """The price step to quote in, where the instrument names none: its class's usual one."""
@@ -134,16 +137,22 @@ class SyntheticMarket:
     def next_due_ns(self, now_ns: int) -> int | None:
         return self._start_ns + (self._step(now_ns) + 1) * self._interval_ns
 
+    def now(self, instrument: Instrument, now_ns: int) -> Quote | None:
+        return self._walk(instrument).quote(self._step(now_ns))
+
     def _step(self, now_ns: int) -> int:
         return max(0, (now_ns - self._start_ns) // self._interval_ns)
 
     def _tick(self, instrument: Instrument, step: int) -> Tick:
+        self._shown[key_of(instrument)] = step
+        return Tick(instrument, self._walk(instrument).quote(step), place=str(step))
+
+    def _walk(self, instrument: Instrument) -> "Walk":
         key = key_of(instrument)
         walk = self._walks.get(key)
         if walk is None:
             walk = self._walks[key] = Walk(self._seed, instrument)
-        self._shown[key] = step
-        return Tick(instrument, walk.quote(step), place=str(step))
+        return walk
 
 
 class ManualFeed:
@@ -174,6 +183,9 @@ class ManualFeed:
 
     def next_due_ns(self, now_ns: int) -> int | None:
         return now_ns if self._waiting else None
+
+    def now(self, _instrument: Instrument, _now_ns: int) -> Quote | None:
+        """What was pushed and shown last."""
 
 
 _OCTAVES: Final = 17

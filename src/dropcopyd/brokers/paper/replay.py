@@ -124,6 +124,9 @@ class Replay:
     def next_due_ns(self, now_ns: int) -> int | None:
         return self._due_ns(now_ns) if self._index < len(self._bars) else max(self._repeat_at_ns, now_ns + 1)
 
+    def now(self, _instrument: Instrument, _now_ns: int) -> Quote | None:
+        """What was shown last: every quote is shown when it is due."""
+
     def _advance(self, now_ns: int) -> Tick:
         bar, step = self._bars[self._index], self._step
         is_last = self._index == len(self._bars) - 1 and step == BAR_QUOTES - 1

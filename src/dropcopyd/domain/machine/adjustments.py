@@ -95,7 +95,7 @@ def roll_day(state: AccountState, roll_at_ns: int, day: str, now_ns: int) -> Bat
         return None
     at_ns = max(now_ns, state.last_ns)
     held = [position.instrument for position in state.positions.values() if position.quantity]
-    marks = {one: mark for one in held if (mark := state.marks(key_of(one))) is not None}
+    marks = {one: mark for one in held if (mark := state.marks(one)) is not None}
     adjustment = Adjustment(
         account_id=state.account.account_id,
         organization_id=state.account.organization_id,

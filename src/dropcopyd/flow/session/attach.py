@@ -184,6 +184,8 @@ def _state_events(kind: EventType, state: AttachedState, request: SubscribeReque
     match kind:
         case EventType.ACCOUNT_STATUS:
             return (Event(kind, AccountMoved(state.account, state.status)),)
+        case EventType.ACCOUNT_BALANCE:
+            return (Event(kind, balance) for balance in state.balances)
         case EventType.BROKER_POSITION:
             return (Event(kind, p) for p in state.positions if is_wanted(p.instrument, part))
         case EventType.BROKER_ORDER:
