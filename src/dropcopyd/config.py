@@ -5,9 +5,10 @@ The environment wins over the file: `DROPCOPYD_REST_PORT=8081`, nested names wit
 """
 
 import ipaddress
+import re
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
@@ -15,6 +16,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from dropcopyd.domain.limits import Limits, TransportLimits
 from dropcopyd.errors import Code, DropcopyError
 
+_ORIGIN: Final = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?", re.ASCII)
+"""As browsers send it: lower case, no path. `*` is none: whoever may call is named."""
 _Limits = TypeVar("_Limits", Limits, TransportLimits)
 
 
@@ -32,6 +35,7 @@ class Settings(BaseSettings):
     grpc_tls_port: int | None = Field(default=None, ge=0, le=65535, description="TLS gRPC port; unset = none")
     tls_certificate: Path | None = Field(default=None, description="PEM file: certificate chain of the TLS port")
     tls_key: Path | None = Field(default=None, description="PEM file: private key of the TLS port")
+    cors_origins: list[str] = Field(default=[], description="origins whose pages may call, as https://app.example.com")
     prices: list[str] = Field(default=["synthetic"], description="price sources of the paper broker")
     log_level: str = Field(default="info", description="debug, info, warning or error")
     log_json: bool = Field(default=False, description="one JSON object per log event")
@@ -46,6 +50,9 @@ class Settings(BaseSettings):
             raise ValueError(f"grpc_host {self.grpc_host} is not a loopback address: use the TLS port there")
         if self.grpc_tls_port is not None and (self.tls_certificate is None) != (self.tls_key is None):
             raise ValueError("tls_certificate and tls_key belong together")
+        for origin in self.cors_origins:
+            if not _ORIGIN.fullmatch(origin):
+                raise ValueError(f"cors_origins: {origin!r} is no origin such as https://app.example.com:8443")
         _filled(Limits(), self.limits)
         _filled(TransportLimits(), self.transport)
         return self

@@ -17,6 +17,7 @@ class Code(StrEnum):
     INVALID_ARGUMENT = "invalid_argument"
     MALFORMED_REQUEST = "malformed_request"
     REQUEST_TIMEOUT = "request_timeout"
+    DEADLINE_EXCEEDED = "deadline_exceeded"
     INVALID_JSON = "invalid_json"
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
     METHOD_NOT_ALLOWED = "method_not_allowed"

@@ -25,6 +25,7 @@ from dropcopyd.flow.hub import Hub
 from dropcopyd.flow.ingest import Ingest
 from dropcopyd.flow.intake import Intake
 from dropcopyd.flow.ownership import Actors, Spawn
+from dropcopyd.flow.pump import Pumps
 from dropcopyd.flow.quota import StreamQuota
 from dropcopyd.flow.session import Session
 from dropcopyd.flow.streams import Streams
@@ -33,7 +34,8 @@ from dropcopyd.ports import Committed, Failpoints, Ids
 from dropcopyd.rest.app import Dependencies, create_app
 from dropcopyd.rest.server import RestServer
 from dropcopyd.rpc.server import GrpcServer, Port, tls_context
-from dropcopyd.rpc.stream import StreamService
+from dropcopyd.rpc.stream import SessionFactory, StreamService
+from dropcopyd.rpc.web import WebService
 from dropcopyd.store.admin import Admin
 from dropcopyd.store.sqlite import SqliteStore, open_store
 from dropcopyd.system import KillAt, NoFailpoints, RandomIds, SystemClock
@@ -146,6 +148,10 @@ class Node:
         clock, limits, failpoints, metrics = self._clock, self._limits, self._failpoints, self._metrics
         access = Access(store, read_pepper(self._settings.data, self._ids), clock)
         streams = Streams(store=store, clock=clock, ids=self._ids, limits=limits)
+        quota = StreamQuota(limits.streams_per_organization)
+        new_session = self._sessions(store, access, spawn)
+        pumps = Pumps(quota=quota, streams=streams, new_session=new_session, clock=clock, spawn=spawn)
+        web = WebService(access=access, pumps=pumps, limits=limits, transport=self._settings.effective_transport)
         catalogue = Catalogue(await store.instruments())
         book, paper = open_paper(
             self._settings.data,
@@ -200,18 +206,17 @@ class Node:
                 limits=limits,
                 metrics=metrics,
                 streams=streams,
+                pumps=pumps,
                 is_ready=lambda: self._is_ready,
-            )
+            ),
+            mounted=dict.fromkeys(web.paths, web),
+            cors_origins=self._settings.cors_origins,
         )
         rest = RestServer(app, self._settings.rest_host, self._settings.rest_port)
-        grpc = self._grpc(group, store, access, streams, spawn)
+        grpc = self._grpc(group, access, quota, streams, new_session)
         return _Parts(rest, grpc, streams, book, paper, ingest, intake, actors, roller)
 
-    def _grpc(
-        self, group: asyncio.TaskGroup, store: SqliteStore, access: Access, streams: Streams, spawn: Spawn
-    ) -> GrpcServer:
-        quota = StreamQuota(self._limits.streams_per_organization)
-
+    def _sessions(self, store: SqliteStore, access: Access, spawn: Spawn) -> SessionFactory:
         def new_session(principal: Principal) -> Session:
             return Session(
                 principal=principal,
@@ -224,6 +229,16 @@ class Node:
                 spawn=spawn,
             )
 
+        return new_session
+
+    def _grpc(
+        self,
+        group: asyncio.TaskGroup,
+        access: Access,
+        quota: StreamQuota,
+        streams: Streams,
+        new_session: SessionFactory,
+    ) -> GrpcServer:
         def new_service() -> StreamService:
             return StreamService(access=access, quota=quota, streams=streams, new_session=new_session)
 

@@ -6,10 +6,12 @@ gRPC-Web and Connect use the same one, so an event is framed once for everybody.
 
 import hashlib
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final, TypeVar
+
+from google.protobuf import json_format
 
 from dropcopy import proto as pb
 from dropcopyd.domain import instrument as instruments
@@ -32,6 +34,22 @@ _Word = TypeVar("_Word", bound=StrEnum)
 def frame(message: bytes) -> bytes:
     """The message with its 5-byte prefix: not compressed, length big-endian."""
     return _PREFIX.pack(0, len(message)) + message
+
+
+def messages_of(segment: bytes) -> Iterator[bytes]:
+    """The messages of framed ones, without their prefixes."""
+    start = 0
+    while start < len(segment):
+        start += _PREFIX.size
+        stop = start + int.from_bytes(segment[start - 4 : start], "big")
+        yield segment[start:stop]
+        start = stop
+
+
+def event_json(message: bytes) -> tuple[int, str]:
+    """A TradingEvent's sequence, and the whole in protobuf's JSON form with the contract's field names, on one line."""
+    event = pb.TradingEvent.FromString(message)
+    return event.sequence, json_format.MessageToJson(event, indent=None, preserving_proto_field_name=True)
 
 
 def numbers(words: type[_Word], prefix: str) -> Mapping[_Word, Any]:

@@ -15,7 +15,8 @@ PRINTED = (
     ("java.md", "The client", "clients/java/Client.java"),
     ("browser.md", "Connect's library", "browser/connect.ts"),
     ("browser.md", "The grpc-web library", "browser/grpcweb.ts"),
-    ("browser.md", "What both share", "browser/page.ts"),
+    ("browser.md", "Server-sent events", "browser/sse.ts"),
+    ("browser.md", "What they share", "browser/page.ts"),
 )
 INSTALLED = ("node.md", "go.md", "java.md", "browser.md")
 SETUP = (ROOT / "scripts" / "interop-setup.sh").read_text("utf-8")

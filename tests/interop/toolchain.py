@@ -75,10 +75,12 @@ NATIVE = (
 BROWSER = Client(
     "browser",
     "browser.md",
-    tuple(f"browser/{name}" for name in ("page.ts", "connect.ts", "grpcweb.ts", "index.html", "tsconfig.json")),
+    tuple(
+        f"browser/{name}" for name in ("page.ts", "connect.ts", "grpcweb.ts", "sse.ts", "index.html", "tsconfig.json")
+    ),
     (),
     ("node", "protoc", "chromium"),
-    (PACKAGES / "@connectrpc/connect-web", PACKAGES / "grpc-web", PACKAGES / "esbuild"),
+    (PACKAGES / "@connectrpc/connect-web", PACKAGES / "grpc-web", PACKAGES / "eventsource", PACKAGES / "esbuild"),
 )
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 import httpx2
 
 from dropcopyd.domain import machine
-from dropcopyd.domain.account import BrokerKind, Scope
+from dropcopyd.domain.account import BrokerKind, Principal, Scope
 from dropcopyd.domain.catalogue import Catalogue, instruments_of
 from dropcopyd.domain.instrument import Crypto, Equity
 from dropcopyd.domain.limits import Limits
@@ -20,8 +20,12 @@ from dropcopyd.domain.money import parse
 from dropcopyd.domain.report import OrderReport
 from dropcopyd.flow.access import Access, digest, mint_key
 from dropcopyd.flow.dispatch import Dispatcher
+from dropcopyd.flow.hub import Hub
 from dropcopyd.flow.intake import Intake
 from dropcopyd.flow.ownership import Actors
+from dropcopyd.flow.pump import Pumps
+from dropcopyd.flow.quota import StreamQuota
+from dropcopyd.flow.session import Session
 from dropcopyd.flow.streams import Streams
 from dropcopyd.observe import Metrics
 from dropcopyd.ports import Clock
@@ -30,7 +34,7 @@ from dropcopyd.rest.server import RestServer
 from dropcopyd.store.admin import Admin
 from dropcopyd.store.sqlite import SqliteStore, open_store
 from dropcopyd.system import NoFailpoints, RandomIds, SystemClock
-from dropcopyd.wire import ProtobufEncoder
+from dropcopyd.wire import ProtobufEncoder, ProtobufSessionEncoder
 
 PEPPER: Final = b"pepper"
 PATIENT: Final = Limits(dispatch_deadline_s=600)
@@ -186,14 +190,17 @@ async def opened(
 
     clock = clock or SystemClock()
     failpoints, metrics = NoFailpoints(), Metrics()
+    encoder = ProtobufEncoder()
+    session_encoder = ProtobufSessionEncoder(encoder)
+    hub = Hub(session_encoder, limits, metrics)
     store = open_store(
         folder,
-        encoder=ProtobufEncoder(),
+        encoder=encoder,
         clock=clock,
         ids=_IDS,
         limits=limits,
         failpoints=failpoints,
-        on_committed=lambda _events: None,
+        on_committed=hub.publish,
     )
     actors = Actors(store, clock, spawn)
     dispatcher = Dispatcher(brokers={}, clock=clock, limits=limits, spawn=spawn, failpoints=failpoints, metrics=metrics)
@@ -208,14 +215,31 @@ async def opened(
         failpoints=failpoints,
         metrics=metrics,
     )
+    access = access or Access(store, PEPPER, clock)
+    streams = Streams(store=store, clock=clock, ids=_IDS, limits=limits)
+
+    def new_session(principal: Principal) -> Session:
+        return Session(
+            principal=principal,
+            access=access,
+            hub=hub,
+            store=store,
+            encoder=session_encoder,
+            clock=clock,
+            limits=limits,
+            spawn=spawn,
+        )
+
+    quota = StreamQuota(limits.streams_per_organization)
     dependencies = Dependencies(
-        access=access or Access(store, PEPPER, clock),
+        access=access,
         intake=intake,
         record=store.record,
         clock=clock,
         limits=limits,
         metrics=metrics,
-        streams=Streams(store=store, clock=clock, ids=_IDS, limits=limits),
+        streams=streams,
+        pumps=Pumps(quota=quota, streams=streams, new_session=new_session, clock=clock, spawn=spawn),
         is_ready=lambda: gateway.is_ready,
     )
     server = RestServer(create_app(dependencies), "127.0.0.1", 0)

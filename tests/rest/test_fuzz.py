@@ -117,6 +117,28 @@ def test_any_query(target: Target, name: str, query: list[tuple[str, str]]) -> N
     target.check("GET", f"/v1/accounts/{{account_id}}/{name}", answer)
 
 
+EVENT_QUERIES = st.lists(
+    st.tuples(
+        st.sampled_from(["kinds", "order_delivery", "instrument_key", "instrument_class", "last_event_id", "token"]),
+        st.one_of(
+            st.sampled_from(["BROKER_TRADE", "PRIMED", "equity", "AAPL", "", "e:1", "e:-1", ":", "BROKER_TRADE,X"]),
+            st.text(max_size=30),
+        ),
+    ),
+    max_size=4,
+)
+
+
+@RELAXED
+@given(query=EVENT_QUERIES, last_event_id=HEADER_VALUES)
+def test_any_request_for_events(target: Target, query: list[tuple[str, str]], last_event_id: bytes) -> None:
+    path = f"/v1/accounts/{target.tenants.account_id}/events?{urlencode(query, errors='replace')}"
+    with target.client.stream("GET", path, headers={b"last-event-id": last_event_id}) as answer:
+        if answer.status_code != 200:
+            answer.read()
+            target.check("GET", "/v1/accounts/{account_id}/events", answer)
+
+
 @RELAXED
 @given(account=SEGMENTS, intent=SEGMENTS, method=st.sampled_from(["GET", "POST", "PUT", "HEAD", "PATCH"]))
 def test_any_path(target: Target, account: str, intent: str, method: str) -> None:

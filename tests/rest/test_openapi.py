@@ -33,6 +33,7 @@ ROUTES = {
     ("GET", "/v1/streams"),
     ("DELETE", "/v1/streams/{stream_id}"),
     ("POST", "/v1/tokens"),
+    ("GET", "/v1/accounts/{account_id}/events"),
     ("GET", "/healthz"),
     ("GET", "/readyz"),
     ("GET", "/metrics"),

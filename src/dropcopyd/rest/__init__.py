@@ -3,9 +3,9 @@
 Job: turn a request into a parsed command or a page of records, and whatever goes wrong into problem+json.
 
 `gate` admits a request to an account, `body` reads its bytes and strict JSON, `command` makes a submit of them. `write`
-and `read` are the routes; `cursor` and `times` spell their values. `submission` and `schemas` are the shapes as
-documented, `render` makes answers of domain records, `errors` maps codes to HTTP. `openapi` and `docs` describe it all,
-`app` puts it together, `protocol` and `server` put it on a socket.
+and `read` are the routes, `events` the account's stream as server-sent events; `cursor` and `times` spell their values.
+`submission` and `schemas` are the shapes as documented, `render` makes answers of domain records, `errors` maps codes
+to HTTP. `openapi` and `docs` describe it all, `app` puts it together, `protocol` and `server` put it on a socket.
 
 Invariants:
 - Order of checks: key, scope, account, idempotency key, body. Nothing of a later step shows before an earlier one.

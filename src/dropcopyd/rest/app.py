@@ -3,6 +3,7 @@
 import asyncio
 import json
 import secrets
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from importlib import metadata
 from typing import Final
@@ -12,6 +13,7 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Match, Route
@@ -21,6 +23,7 @@ from dropcopyd.errors import Code, DropcopyError
 from dropcopyd.ports import Clock
 from dropcopyd.rest import docs, openapi, schemas
 from dropcopyd.rest.errors import internal_response, problem_response
+from dropcopyd.rest.events import EventRoutes
 from dropcopyd.rest.gate import Dependencies, answer
 from dropcopyd.rest.read import ReadRoutes
 from dropcopyd.rest.streams import StreamRoutes
@@ -35,14 +38,26 @@ _BUCKETS_S: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
 _GONE: Final = "gone"
 """The status of a request whose client left before it was answered, in metrics."""
 _NO_ROUTE: Final = "none"
+_CORS_METHODS: Final = ("GET", "POST", "PUT", "DELETE")
+_CORS_REQUEST_HEADERS: Final = (
+    *("authorization", "x-api-key", "content-type", "idempotency-key", "if-match"),
+    *("last-event-id", "cache-control"),
+    *("connect-protocol-version", "connect-timeout-ms", "grpc-timeout", "x-grpc-web", "x-user-agent"),
+)
+_CORS_ANSWER_HEADERS: Final = ("location", "retry-after", "grpc-status", "grpc-message", "dropcopy-code")
 _DESCRIPTION: Final = (
     "Orders in, records out. Amounts are JSON strings, times RFC 3339 in UTC. Every refusal is problem+json"
     " (RFC 9457) with a stable `code`; docs/errors.md says what to do about each."
 )
 
 
-def create_app(dependencies: Dependencies) -> FastAPI:
-    """The application over these dependencies; it owns nothing, so it needs no closing."""
+def create_app(
+    dependencies: Dependencies, *, mounted: Mapping[str, ASGIApp] | None = None, cors_origins: Sequence[str] = ()
+) -> FastAPI:
+    """The application over these dependencies; it owns nothing, so it needs no closing.
+
+    `mounted`: applications of other edges by their exact paths, POST only. `cors_origins`: pages from there may call.
+    """
     app = FastAPI(
         title="Dropcopy",
         version=metadata.version("dropcopyd"),
@@ -57,15 +72,34 @@ def create_app(dependencies: Dependencies) -> FastAPI:
     app.state.dependencies = dependencies
     app.include_router(WriteRoutes(dependencies).router(), tags=["intents"])
     app.include_router(ReadRoutes(dependencies).router(), tags=["records"])
+    app.include_router(EventRoutes(dependencies).router(), tags=["streams"])
     app.include_router(StreamRoutes(dependencies).router(), tags=["streams"])
     app.include_router(TokenRoutes(dependencies).router(), tags=["tokens"])
     app.include_router(_service_router(dependencies), tags=["service"])
+    for path, application in (mounted or {}).items():
+        app.router.routes.append(_Mounted(path, application, methods=["POST"], include_in_schema=False))
     _add_documentation(app)
     app.add_exception_handler(DropcopyError, _on_error)
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_middleware(Guard, clock=dependencies.clock, metrics=RestMetrics(dependencies.metrics.registry))
+    if cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=cors_origins,
+            allow_methods=_CORS_METHODS,
+            allow_headers=_CORS_REQUEST_HEADERS,
+            expose_headers=_CORS_ANSWER_HEADERS,
+        )
     return app
+
+
+class _Mounted(Route):
+    """A route to another edge's application, named in metrics like our own."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        match, child_scope = super().matches(scope)
+        return match, {**child_scope, "route": self}
 
 
 def _service_router(dependencies: Dependencies) -> APIRouter:
@@ -167,7 +201,11 @@ class RestMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.requests = Counter("dropcopy_rest_requests", "REST requests", ["route", "status"], registry=registry)
         self.seconds = Histogram(
-            "dropcopy_rest_seconds", "REST requests, head to answer", ["route"], buckets=_BUCKETS_S, registry=registry
+            "dropcopy_rest_seconds",
+            "REST requests, head to the begin of the answer",
+            ["route"],
+            buckets=_BUCKETS_S,
+            registry=registry,
         )
 
 
@@ -185,14 +223,16 @@ class Guard:
             await self._app(scope, receive, send)
             return
         status = _GONE
+        begun_ns = self._clock.monotonic_ns()
 
         async def sending(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = str(message["status"])
+                took_s = (self._clock.monotonic_ns() - begun_ns) / _NS
+                self._metrics.seconds.labels(_route(scope)).observe(took_s)  # a stream goes on after this
             await send(message)
 
-        begun_ns = self._clock.monotonic_ns()
         try:
             await self._app(scope, receive, sending)
         except ClientDisconnect:
@@ -204,9 +244,7 @@ class Guard:
                 raise  # half an answer is on its way: the server must cut the connection
             await internal_response(error_id)(scope, receive, sending)
         finally:
-            route = _route(scope)
-            self._metrics.requests.labels(route, status).inc()
-            self._metrics.seconds.labels(route).observe((self._clock.monotonic_ns() - begun_ns) / _NS)
+            self._metrics.requests.labels(_route(scope), status).inc()
 
 
 def _route(scope: Scope) -> str:

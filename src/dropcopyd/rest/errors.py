@@ -18,6 +18,7 @@ STATUS: Final[Mapping[Code, tuple[int, str]]] = {
     Code.INVALID_ARGUMENT: (422, "A value breaks a rule"),
     Code.MALFORMED_REQUEST: (400, "Not a valid HTTP request"),
     Code.REQUEST_TIMEOUT: (408, "The request did not arrive in time"),
+    Code.DEADLINE_EXCEEDED: (504, "The time that the client set is over"),
     Code.INVALID_JSON: (400, "The body is not valid JSON"),
     Code.UNSUPPORTED_MEDIA_TYPE: (415, "The body's media type is not supported"),
     Code.METHOD_NOT_ALLOWED: (405, "The route has no such method"),

@@ -14,6 +14,7 @@ from dropcopyd.domain.limits import Limits
 from dropcopyd.errors import InvalidError
 from dropcopyd.flow.access import Access, credential_of, parse_uuid
 from dropcopyd.flow.intake import Intake
+from dropcopyd.flow.pump import Pumps
 from dropcopyd.flow.streams import Streams
 from dropcopyd.observe import Metrics
 from dropcopyd.ports import Clock
@@ -34,6 +35,7 @@ class Dependencies:
     limits: Limits
     metrics: Metrics
     streams: Streams
+    pumps: Pumps
     is_ready: Callable[[], bool]
 
 

@@ -99,6 +99,14 @@ def empty_answers(description: str, codes: Iterable[Code]) -> dict[int | str, Js
     return {204: {"description": description}, **_problems(codes)}
 
 
+def stream_answers(media_type: str, description: str, codes: Iterable[Code]) -> dict[int | str, Json]:
+    """The answers of an operation whose good one is a text that goes on."""
+    return {
+        200: {"description": description, "content": {media_type: {"schema": {"type": "string"}}}},
+        **_problems(codes),
+    }
+
+
 def _problems(codes: Iterable[Code]) -> dict[int | str, Json]:
     by_status: dict[int, list[Code]] = {}
     for code in codes:

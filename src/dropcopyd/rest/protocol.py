@@ -7,6 +7,7 @@ is still owed: a caller would read "refused" for an order that is on its way.
 
 import asyncio
 import logging
+import socket
 from asyncio import TimerHandle, Transport
 from dataclasses import dataclass, field
 from email.utils import formatdate
@@ -29,6 +30,10 @@ _HEADER_COST_BYTES: Final = 4
 """A header's colon, blank and line end."""
 _DROPPED_BYTES_MAX: Final = 4 * MIB
 """What a client may go on sending after it was answered, so that it reads its answer before a reset; then it is cut."""
+
+
+_SILENCE_S: Final = 10
+"""A connection whose peer acknowledges nothing ends so long after `stall_s`: when its stream has been cut."""
 
 
 class _ToStructlog(logging.Handler):
@@ -90,7 +95,15 @@ class RestProtocol(HttpToolsProtocol):
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as in uvicorn
         super().connection_made(transport)
         self._environment.all_closed.clear()
+        self._bound_silence(transport)
         self._watch_head()
+
+    def _bound_silence(self, transport: Transport) -> None:
+        """Let the kernel end a connection whose peer acknowledges nothing, so that the places of the gone get free."""
+        option: int | None = getattr(socket, "TCP_USER_TIMEOUT", None)
+        if option is not None:  # Linux
+            silence_ms = int((self._limits.stall_s + _SILENCE_S) * 1_000)
+            transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, option, silence_ms)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_watching()
@@ -149,7 +162,19 @@ class RestProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: object) -> None:
         self._running = cycle
+        self.scope["dropcopy.connection"] = self  # type: ignore[typeddict-unknown-key]  # for streams: flow.pump
         super()._start_asgi_task(cycle, app)  # type: ignore[arg-type]  # uvicorn's own type of an application
+
+    # --- what streams ask of it (flow.pump.Connection) --------------------------------------------------------------
+
+    @property
+    def unsent_bytes(self) -> int:
+        """What was written and the client has not taken."""
+        return self.transport.get_write_buffer_size()
+
+    def abort(self) -> None:
+        """Close at once and drop what is unsent."""
+        self.transport.abort()
 
     # --- time and refusal -------------------------------------------------------------------------------------------
 

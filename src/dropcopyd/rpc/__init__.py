@@ -6,7 +6,8 @@ flow control allows.
 `frames` cuts and builds HTTP/2 frames. `protocol` and `connection` are one connection, inwards and outwards: grpclib
 on h2, with the limits and the ends that those lack. `requests` assembles request messages; `calls` runs one call from
 its headers to its trailers. `fanout` is the hot path for responses, `plain` the slow one. `transport` opens the port.
-These move bytes and know nothing of accounts or events.
+`web` is SubscribeEvents over HTTP/1.1, for the REST port to mount. These move bytes and know nothing of accounts or
+events.
 
 Invariants:
 - h2 keeps the state of streams and windows. Every byte that does not go through h2 (DATA of the hot path,

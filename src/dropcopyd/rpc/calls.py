@@ -211,7 +211,7 @@ class Call:
                 raise
             self._stream.end_nowait(self._ending_of(self._failure))
         except TimeoutError as error:
-            expired = Ending(Status.DEADLINE_EXCEEDED, "deadline exceeded")
+            expired = Ending(Status.DEADLINE_EXCEEDED, "deadline exceeded", (("dropcopy-code", "deadline_exceeded"),))
             self._stream.end_nowait(expired if deadline.expired() else self._ending_of(error))
         except Exception as error:  # noqa: BLE001  the one place where a handler's errors end
             await self._fail_with(error)

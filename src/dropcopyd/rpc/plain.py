@@ -4,17 +4,15 @@ For doubt and for comparison: it gives the client the same bytes at some fifty t
 """
 
 import asyncio
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from h2.exceptions import H2Error
 
 from dropcopyd.rpc.fanout import Fanout, Source, StreamGoneError
+from dropcopyd.wire import frame, messages_of
 
 if TYPE_CHECKING:
     from dropcopyd.rpc.calls import ServerStream
-
-_PREFIX_BYTES = 5
 
 
 class PlainResponseStream:
@@ -96,15 +94,6 @@ class PlainResponseStream:
     async def _send_segment(self, segment: bytes) -> None:
         self._progress = (self._wire.data_sent, self._monotonic_ns())
         self._unsent = len(segment)
-        for message in _messages(segment):
+        for message in map(frame, messages_of(segment)):
             await self._wire.send_data(message)
             self._unsent -= len(message)
-
-
-def _messages(segment: bytes) -> Iterator[bytes]:
-    """Cut framed messages apart; each keeps its prefix."""
-    start = 0
-    while start < len(segment):
-        stop = start + _PREFIX_BYTES + int.from_bytes(segment[start + 1 : start + _PREFIX_BYTES], "big")
-        yield segment[start:stop]
-        start = stop

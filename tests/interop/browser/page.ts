@@ -1,4 +1,4 @@
-// What both pages share: their settings, from the address, and where they write.
+// What the pages share: their settings, from the address, and where they write.
 import { type JsonValue, create } from "@bufbuild/protobuf";
 import { CursorSchema, type Subscribe, SubscribeSchema } from "./gen/trading/trading_service_pb.js";
 import { EventType } from "./gen/trading/trading_types_pb.js";

@@ -25,6 +25,9 @@ LIBRARIES = (
     {"page": "connect", "protocol": "grpc-web"},
     {"page": "grpcweb", "protocol": "grpc-web-text"},
 )
+EVENT_SOURCE = {"page": "sse", "protocol": "sse"}
+STATUSES = {"UNAUTHENTICATED": "401", "RESOURCEEXHAUSTED": "429"}
+"""What HTTP says where gRPC says that."""
 CORS_SETTING = "DROPCOPYD_CORS_ORIGINS"
 """A JSON list of the origins whose pages may call."""
 
@@ -49,7 +52,7 @@ class Gateway:
         return str(answer.json()["token"])
 
 
-@pytest.fixture(params=LIBRARIES, ids=lambda library: "-".join(library.values()))
+@pytest.fixture(params=(*LIBRARIES, EVENT_SOURCE), ids=lambda library: "-".join(library.values()))
 def library(request: pytest.FixtureRequest) -> dict[str, str]:
     chosen: dict[str, str] = request.param
     return chosen
@@ -71,7 +74,6 @@ async def browser(pages: Pages, tmp_path_factory: pytest.TempPathFactory) -> Asy
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def gateway(pages: Pages, browser: Chromium, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gateway]:
     async with new_daemon(tmp_path_factory, pages, "--heartbeat-s", "0.2") as daemon:
-        await skip_until_built(daemon)
         yield Gateway(daemon, browser)
 
 
@@ -99,12 +101,8 @@ def new_daemon(tmp_path_factory: pytest.TempPathFactory, pages: Pages, *argument
     return Daemon(tmp_path_factory.mktemp("browser") / "data", *arguments, **environment)
 
 
-async def skip_until_built(daemon: Daemon) -> None:
-    """Skip where the REST port has no SubscribeEvents: it answers 404 to any path that it does not have."""
-    async with Rest(daemon.info) as rest:
-        answer = await rest.client.post("/trading.TradingService/SubscribeEvents", content=b"")
-    if answer.status_code == 404:
-        pytest.skip("this gateway has no SubscribeEvents on its REST port")
+def status_of(library: dict[str, str], word: str) -> str:
+    return STATUSES[word] if library == EVENT_SOURCE else word
 
 
 async def test_every_event_arrives_as_it_was_sent(
@@ -143,7 +141,7 @@ async def test_a_cursor_resumes_without_gap_or_repeat(
 async def test_a_wrong_token_is_refused_with_the_reason(library: dict[str, str], gateway: Gateway) -> None:
     async with gateway.open(library, "nonsense") as page:
         end = await page.ended()
-    assert (end["status"], end["code"]) == ("UNAUTHENTICATED", "unauthenticated")
+    assert (end["status"], end["code"]) == (status_of(library, "UNAUTHENTICATED"), "unauthenticated")
     assert len(page.lines) == 1
 
 
@@ -153,7 +151,7 @@ async def test_a_stream_above_the_quota_is_refused_with_the_reason(library: dict
         await holder.until(has("heartbeat"))
         async with strict.open(library, await strict.token()) as page:
             end = await page.ended()
-    assert (end["status"], end["code"]) == ("RESOURCEEXHAUSTED", "stream_quota_exceeded")
+    assert (end["status"], end["code"]) == (status_of(library, "RESOURCEEXHAUSTED"), "stream_quota_exceeded")
     assert len(page.lines) == 1
 
 
@@ -179,6 +177,10 @@ async def test_a_page_of_another_origin_is_kept_out(
     with serve(pages.folder) as foreign:
         stranger = Gateway(gateway.daemon, Chromium(browser.control, foreign))
         async with stranger.open(library, await gateway.token()) as page:
+            if library == EVENT_SOURCE:  # it goes on trying
+                await page.until(lambda lines: count(lines, "retry") == 2, "two failures")
+                assert all("retry" in line for line in page.lines)
+                return
             end = await page.ended()
     assert not end.get("code")
     assert len(page.lines) == 1
@@ -199,3 +201,26 @@ async def test_a_stop_of_the_server_is_announced_to_every_page(
                 end = await page.ended()
                 assert (end["status"], end["code"]) == ("UNAVAILABLE", "draining")
                 assert page.lines[-2]["status"]["code"] == "draining"
+
+
+async def test_an_event_source_comes_back_by_itself_with_its_cursor(
+    gateway: Gateway, pages: Pages, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    async with new_daemon(tmp_path_factory, pages) as daemon, Rest(daemon.info) as rest:
+        token = await Gateway(daemon, gateway.browser).token()
+        async with Gateway(daemon, gateway.browser).open(EVENT_SOURCE, token) as page:
+            await page.until(confirmed("subscribed"), "the confirmation")
+            await rest.create("AAPL", "BUY", "3")
+            await page.until(filled(1), "a filled order")
+            port = daemon.info["rest"].rpartition(":")[2]
+            await daemon.stop()
+            await page.until(lambda lines: count(lines, "pause") == 1, "the drain")
+            daemon.arguments += ("--rest-port", port)
+            await daemon.start()
+            await page.until(lambda lines: count(lines, "status") >= 3, "the confirmation after the restart")
+            await rest.create("MSFT", "SELL", "2")
+            await page.until(filled(2), "both filled orders")
+    answers = [line["status"]["resumes"][0]["outcome"] for line in page.lines if "resumes" in line.get("status", {})]
+    assert answers == ["RESUME_OUTCOME_LIVE", "RESUME_OUTCOME_RESUMED"]
+    sequences = [int(line["sequence"]) for line in page.journal]
+    assert sequences == list(range(sequences[0], sequences[0] + len(sequences)))
