@@ -45,6 +45,7 @@ _PRICES_HELP: Final = (
 )
 _CASH_HELP: Final = "CURRENCY=AMOUNT that a paper account begins with (repeatable), or unlimited; ample when left out"
 _OPTION_HELP: Final = "NAME=VALUE, a parameter of the profile (repeatable); see docs/paper.md"
+_CHAOS_HELP: Final = "make the broker misbehave, from a seed (repeatable): mild, seed=7, drops=0.02; see docs/paper.md"
 ProfileOption = Annotated[Profile | None, typer.Option(help="how a paper account's orders are filled")]
 SeedOption = Annotated[int | None, typer.Option(min=0, help="seed of a paper account's chance")]
 CashOption = Annotated[list[str] | None, typer.Option(metavar="CURRENCY=AMOUNT", help=_CASH_HELP)]
@@ -94,6 +95,7 @@ def run_dev(
     cash: CashOption = None,
     profile_option: ParameterOption = None,
     scenario: ScenarioOption = None,
+    chaos: Annotated[list[str] | None, typer.Option(metavar="NAME=RATE", help=_CHAOS_HELP)] = None,
     heartbeat_s: Annotated[float | None, typer.Option(help="seconds between heartbeats")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print one line of JSON when ready")] = False,
 ) -> None:
@@ -117,6 +119,7 @@ def run_dev(
         tls_certificate=files.certificate,
         tls_key=files.key,
         prices=prices or None,
+        chaos=chaos or None,
         limits=limits,
     )
 

@@ -37,6 +37,7 @@ class Settings(BaseSettings):
     tls_key: Path | None = Field(default=None, description="PEM file: private key of the TLS port")
     cors_origins: list[str] = Field(default=[], description="origins whose pages may call, as https://app.example.com")
     prices: list[str] = Field(default=["synthetic"], description="price sources of the paper broker")
+    chaos: list[str] = Field(default=[], description="tests only: how brokers misbehave, NAME=RATE each, or mild")
     log_level: str = Field(default="info", description="debug, info, warning or error")
     log_json: bool = Field(default=False, description="one JSON object per log event")
     limits: dict[str, float] = Field(default_factory=dict, description="limits by name (see domain/limits.py)")

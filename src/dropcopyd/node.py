@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import structlog
 
+from dropcopyd.brokers.chaos import ChaosBroker, parse_chaos
 from dropcopyd.brokers.paper import Book, PaperBroker, open_paper, plan_from
 from dropcopyd.config import Settings
 from dropcopyd.domain.account import Account, BrokerKind, Principal
@@ -30,7 +31,7 @@ from dropcopyd.flow.quota import StreamQuota
 from dropcopyd.flow.session import Session
 from dropcopyd.flow.streams import Streams
 from dropcopyd.observe import Metrics
-from dropcopyd.ports import Committed, Failpoints, Ids
+from dropcopyd.ports import Broker, Committed, Failpoints, Ids
 from dropcopyd.rest.app import Dependencies, create_app
 from dropcopyd.rest.server import RestServer
 from dropcopyd.rpc.server import GrpcServer, Port, tls_context
@@ -128,9 +129,10 @@ class Node:
         services.create_task(parts.rest.run())
         await parts.rest.started()
         addresses = await self._open_ports(parts)
-        services.create_task(parts.paper.run(parts.ingest))
+        services.create_task(parts.broker.run(parts.ingest))
         services.create_task(parts.streams.run())
         services.create_task(parts.roller.run())
+        services.create_task(parts.ingest.watch())
         services.create_task(_sweep(parts.actors))
         self._is_ready = True
         _log.info("node.ready", rest=addresses.rest, grpc=addresses.grpc, grpc_tls=addresses.grpc_tls)
@@ -166,10 +168,11 @@ class Node:
         def connect(account: Account) -> None:
             paper.add_account(account.account_id, plan_from(account.broker_settings))
 
+        broker = self._broker_over(paper)
         actors = Actors(store, clock, spawn, on_loaded=connect, marks_of=lambda _account: paper.mark)
         roller = DayRoller(store, actors, clock)
         dispatcher = Dispatcher(
-            brokers={BrokerKind.PAPER: paper},
+            brokers={BrokerKind.PAPER: broker},
             clock=clock,
             limits=limits,
             spawn=spawn,
@@ -177,7 +180,7 @@ class Node:
             metrics=metrics,
         )
         ingest = Ingest(
-            broker=paper,
+            broker=broker,
             actors=actors,
             dispatcher=dispatcher,
             store=store,
@@ -214,7 +217,18 @@ class Node:
         )
         rest = RestServer(app, self._settings.rest_host, self._settings.rest_port)
         grpc = self._grpc(group, access, quota, streams, new_session)
-        return _Parts(rest, grpc, streams, book, paper, ingest, intake, actors, roller)
+        return _Parts(rest, grpc, streams, book, broker, ingest, intake, actors, roller)
+
+    def _broker_over(self, paper: PaperBroker) -> Broker:
+        """The broker as the flow sees it: with chaos in between where that is set."""
+        try:
+            chaos = parse_chaos(self._settings.chaos)
+        except ValueError as error:
+            raise DropcopyError(Code.INVALID_CONFIGURATION, str(error)) from error
+        if chaos is None:
+            return paper
+        _log.warning("broker.chaos", seed=chaos.seed)
+        return ChaosBroker(paper, chaos, self._clock)
 
     def _sessions(self, store: SqliteStore, access: Access, spawn: Spawn) -> SessionFactory:
         def new_session(principal: Principal) -> Session:
@@ -272,7 +286,7 @@ class _Parts:
     grpc: GrpcServer
     streams: Streams
     book: Book
-    paper: PaperBroker
+    broker: Broker
     ingest: Ingest
     intake: Intake
     actors: Actors

@@ -38,6 +38,9 @@ class Metrics:
         self.intents = Counter("dropcopy_intents", "Intents by outcome of intake", ["outcome"], registry=self.registry)
         self.attempts = Counter("dropcopy_attempts", "Attempts to send by answer", ["answer"], registry=self.registry)
         self.reports = Counter("dropcopy_reports", "Broker reports by kind", ["kind"], registry=self.registry)
+        self.mended = Counter(
+            "dropcopy_mended", "Reports taken in from what the broker lists, by kind", ["kind"], registry=self.registry
+        )
         self.committed = Counter("dropcopy_events", "Journal events committed", registry=self.registry)
         self.streams = Gauge("dropcopy_streams", "Open streams", registry=self.registry)
         self.doubts = Gauge("dropcopy_doubts", "Commands in doubt being settled", registry=self.registry)

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from dropcopyd.brokers.paper.chance import between, delay_ns, draw, happens
+from dropcopyd.brokers.chance import between, delay_ns, draw, happens
 from dropcopyd.brokers.paper.exchange import Exchange
 from dropcopyd.brokers.paper.plan import REALISTIC, Parameters, Plan, Profile
 from dropcopyd.brokers.paper.records import Image

@@ -22,6 +22,7 @@ from dropcopyd.domain.limits import Limits
 from dropcopyd.domain.order import ActionType, OrderType, TimeInForce
 from dropcopyd.domain.report import (
     Acknowledged,
+    FindResult,
     Found,
     NotFound,
     OrderReport,
@@ -207,14 +208,13 @@ class Dispatcher:
         return True
 
     async def _ask_until_known(self, actor: Actor, command: Command) -> None:
-        broker = self._brokers[actor.account.broker]
         missing_since_ns: int | None = None
         missing_session = 0
         pause_s = self._limits.doubt_grace_s
         while actor.current(command).outcome is OutcomeKind.IN_DOUBT:
             await actor.connected.wait()
             session = actor.connected_count
-            result = await self._find(broker, actor, command)
+            result = await self.find(actor, command)
             if isinstance(result, Found):
                 await self._take_found(actor, command, result.reports)
                 return
@@ -231,8 +231,9 @@ class Dispatcher:
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, _ASK_AGAIN_S_MAX)
 
-    async def _find(self, broker: Broker, actor: Actor, command: Command) -> object:
-        timeout_s = self._limits.broker_call_s
+    async def find(self, actor: Actor, command: Command) -> FindResult | None:
+        """What the broker knows of a command; None when it could not be asked."""
+        broker, timeout_s = self._brokers[actor.account.broker], self._limits.broker_call_s
         try:
             return await _bounded(broker.find(_submission(actor, command), timeout_s), timeout_s)
         except TimeoutError:

@@ -17,13 +17,13 @@ from dropcopyd.domain.account import AccountConnection
 from dropcopyd.domain.catalogue import Catalogue
 from dropcopyd.domain.event import Batch
 from dropcopyd.domain.limits import Limits
-from dropcopyd.domain.report import BalanceReport, BrokerReport, OrderReport
+from dropcopyd.domain.report import BalanceReport, BrokerReport, BrokerSnapshot, OrderReport, ReportKind
 from dropcopyd.domain.state import AccountState
 from dropcopyd.errors import Code, DropcopyError
 from dropcopyd.flow.bookkeeping import Bookkeeper
 from dropcopyd.flow.dispatch import Dispatcher
 from dropcopyd.flow.ownership import Actor, Actors
-from dropcopyd.flow.reconcile import differences
+from dropcopyd.flow.reconcile import Reconciler
 from dropcopyd.observe import Metrics
 from dropcopyd.ports import Broker, Failpoints, Store
 
@@ -54,6 +54,7 @@ class Ingest:
         self._limits = limits
         self._failpoints = failpoints
         self._metrics = metrics
+        self._reconciler = Reconciler(dispatcher, store, metrics)
         self._recovered: set[str] = set()
         self._sessions: Counter[str] = Counter()
         """Comings and goings per account: the same number before and after a wait means the same session."""
@@ -83,6 +84,8 @@ class Ingest:
             else:
                 if done is not None:
                     done.add_done_callback(self._reached_committed)
+                if isinstance(report, OrderReport) and report.kind is ReportKind.TRADE:
+                    self._reconciler.took(account_id, report)
                 return
 
     def _reached_committed(self, _done: asyncio.Future[None]) -> None:
@@ -113,6 +116,27 @@ class Ingest:
         if not actor.is_halted:
             await self._move(actor, AccountConnection.BLIND, "disconnected", cause)
 
+    async def watch(self) -> None:
+        """Compare every connected account with what its broker lists, again and again; 0 seconds between: never."""
+        while self._limits.reconcile_s:
+            await asyncio.sleep(self._limits.reconcile_s)
+            for actor in self._actors:
+                await self.reconcile(actor.account.account_id)
+
+    async def reconcile(self, account_id: str) -> None:
+        """Take in what the broker lists and this account has missed; a snapshot that fails changes nothing.
+
+        The cursor stays: the session that is under way moves it.
+        """
+        actor = await self._actors.get(account_id)
+        if not actor.connected.is_set():
+            return
+        try:
+            snapshot = await self._snapshot(actor)
+            await self._take_in(actor, snapshot, is_first=False)
+        except (DropcopyError, TimeoutError, OSError) as error:
+            _log.warning("reconcile.failed", account_id=account_id, cause=str(error))
+
     def _is_same(self, actor: Actor, session: int) -> bool:
         """Whether the session that began is still there, and the account may be trusted with it."""
         account_id = actor.account.account_id
@@ -130,16 +154,23 @@ class Ingest:
 
     async def _catch_up(self, actor: Actor) -> None:
         """Take the snapshot's reports in, then its cursor: the last commit, so that all before it are durable."""
-        account_id, timeout_s = actor.account.account_id, self._limits.broker_call_s
+        snapshot = await self._snapshot(actor)
+        await self._take_in(actor, snapshot, is_first=True)
+        await actor.decide(lambda state, now_ns: machine.take_cursor(state, snapshot.cursor, now_ns))
+
+    async def _snapshot(self, actor: Actor) -> BrokerSnapshot:
+        timeout_s = self._limits.broker_call_s
         async with asyncio.timeout(timeout_s):
-            snapshot = await self._broker.snapshot(account_id, actor.state.report_cursor, timeout_s)
+            return await self._broker.snapshot(actor.account.account_id, actor.state.report_cursor, timeout_s)
+
+    async def _take_in(self, actor: Actor, snapshot: BrokerSnapshot, *, is_first: bool) -> None:
+        """The snapshot's reports, then what it lists besides, then what still differs."""
         for report in snapshot.reports:
             await self._store.room()
             await self._take_any(actor, replace(report, cursor=""))
         await self._books.take_balances(actor, snapshot.balances)
-        for difference in differences(actor.state, snapshot):
-            _log.warning("reconcile.break", account_id=account_id, difference=difference)
-        await actor.decide(lambda state, now_ns: machine.take_cursor(state, snapshot.cursor, now_ns))
+        await self._reconciler.mend(actor, snapshot)
+        self._reconciler.report_differences(actor, snapshot, is_first=is_first)
 
     async def _take_any(self, actor: Actor, report: BrokerReport) -> asyncio.Future[None] | None:
         if isinstance(report, OrderReport):

@@ -8,6 +8,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Final, TypeVar
@@ -125,8 +126,9 @@ class Book:
         """The next page of an account's reports above a number; empty at the end."""
         return await self._read(lambda: self._reports(account_id, number, PAGE))
 
-    async def snapshot(self, account_id: str, after_cursor: str) -> BrokerSnapshot:
-        """The account at one instant: reports after the cursor, open orders, what it holds.
+    async def snapshot(self, account_id: str, after_cursor: str, since_date: str = "") -> BrokerSnapshot:
+        """The account at one instant: reports after the cursor, open orders, what it holds, and the effective
+        executions of trade dates from `since_date` on and of every open order.
 
         A cursor that is not of this book, or beyond its end, counts as the beginning.
         """
@@ -142,6 +144,7 @@ class Book:
                 orders=tuple(_claim_of(order) for order in orders),
                 positions=self._position_claims(account_id),
                 cursor=cursor_of(book_id, head),
+                executions=self._executions(account_id, since_date),
             )
 
         return await self._read(read)
@@ -183,6 +186,21 @@ class Book:
             NumberedReport(account_id, number, order_number, report_from(body, cursor_of(book_id, number)))
             for number, order_number, body in rows
         ]
+
+    def _executions(self, account_id: str, since_date: str) -> tuple[OrderReport, ...]:
+        """Effective executions, in the book's order, as they were reported but with the figures in force."""
+        rows = self._reading.execute(
+            "SELECT body, coalesce(quantity_now, quantity), coalesce(price_now, price) FROM executions"
+            " JOIN reports ON reports.account_id = executions.account_id AND reports.number = report_number"
+            " WHERE executions.account_id = ?1 AND (trade_date >= ?2 OR executions.order_number IN"
+            " (SELECT number FROM orders WHERE account_id = ?1 AND status = 'working'))"
+            " AND coalesce(quantity_now, '') <> '0' ORDER BY executions.number",
+            (account_id, since_date),
+        )
+        return tuple(
+            replace(report_from(body, ""), last_quantity=Decimal(quantity), last_price=Decimal(price))
+            for body, quantity, price in rows
+        )
 
     def _commands(self, condition: str, values: tuple[str | int, ...]) -> list[CommandRecord]:
         query = f"SELECT {COMMAND_COLUMNS} FROM commands WHERE {condition}"  # noqa: S608 - our own words

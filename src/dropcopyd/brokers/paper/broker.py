@@ -12,9 +12,9 @@ from dropcopyd.brokers.paper.desk import Desk
 from dropcopyd.brokers.paper.latency import Latency
 from dropcopyd.brokers.paper.market import Feed
 from dropcopyd.brokers.paper.plan import UNPLANNED, Plan
-from dropcopyd.brokers.paper.records import Decision
+from dropcopyd.brokers.paper.records import Decision, trade_date_of
 from dropcopyd.brokers.paper.session import Session
-from dropcopyd.brokers.paper.waits import Waits
+from dropcopyd.brokers.waits import Waits
 from dropcopyd.domain.account import BrokerKind
 from dropcopyd.domain.instrument import Instrument
 from dropcopyd.domain.report import (
@@ -33,6 +33,8 @@ from dropcopyd.errors import Code, DropcopyError, StoreError
 from dropcopyd.ports import BrokerListener, Clock, Failpoints, Submission
 
 _NS: Final = 1_000_000_000
+LISTED_NS: Final = 86_400 * _NS
+"""Executions are listed from so long ago on: today's and yesterday's, and those of open orders."""
 SUBMIT_COMMITTED: Final = "paper.submit.committed"
 
 
@@ -170,7 +172,8 @@ class PaperBroker:
             raise DropcopyError(Code.NOT_READY, "not connected to the paper broker", account_id=account_id)
         try:
             async with asyncio.timeout(timeout_s):
-                return await self._book.snapshot(account_id, after_cursor)
+                since_date = trade_date_of(self._clock.now_ns() - LISTED_NS)
+                return await self._book.snapshot(account_id, after_cursor, since_date)
         except (TimeoutError, StoreError) as error:
             message = error.message if isinstance(error, StoreError) else f"no answer within {timeout_s:g} s"
             raise DropcopyError(Code.NOT_READY, message, account_id=account_id) from error

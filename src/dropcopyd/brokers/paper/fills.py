@@ -3,7 +3,7 @@
 from dataclasses import replace
 from decimal import Decimal
 
-from dropcopyd.brokers.paper.chance import between, draw, happens
+from dropcopyd.brokers.chance import between, draw, happens
 from dropcopyd.brokers.paper.plan import Parameters, Plan, Profile
 from dropcopyd.brokers.paper.records import PaperOrder, QueuePlace, Quote, amount_of, steps_of
 from dropcopyd.brokers.paper.rules import is_all_or_nothing, limit_of

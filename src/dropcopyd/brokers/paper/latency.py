@@ -1,6 +1,6 @@
 """How long an account's commands and reports are under way. One line each: nothing overtakes on it."""
 
-from dropcopyd.brokers.paper.chance import delay_ns, draw
+from dropcopyd.brokers.chance import delay_ns, draw
 from dropcopyd.brokers.paper.plan import Plan
 
 

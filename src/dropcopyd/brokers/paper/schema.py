@@ -87,6 +87,11 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     ALTER TABLE positions ADD COLUMN cost TEXT NOT NULL DEFAULT '0';
     ALTER TABLE executions ADD COLUMN report_number INTEGER NOT NULL DEFAULT 0;
     """,
+    """
+    ALTER TABLE executions ADD COLUMN quantity_now TEXT;  -- as amended; NULL: as it was executed
+    ALTER TABLE executions ADD COLUMN price_now TEXT;
+    CREATE INDEX executions_by_day ON executions (account_id, trade_date);
+    """,
 )
 
 

@@ -7,7 +7,7 @@ from typing import Final
 from dropcopyd.brokers.paper.book import Book
 from dropcopyd.brokers.paper.latency import Latency
 from dropcopyd.brokers.paper.records import NumberedReport
-from dropcopyd.brokers.paper.waits import Waits
+from dropcopyd.brokers.waits import Waits
 from dropcopyd.ports import BrokerListener, Failpoints
 
 RING_REPORTS: Final = 1_024

@@ -1,0 +1,126 @@
+"""Reconcile: what the broker lists mends what was missed; absence proves nothing; a failed snapshot changes nothing."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from dropcopyd.domain.command import Command, OutcomeKind
+from dropcopyd.domain.event import EventType
+from dropcopyd.domain.order import OrderStatus
+from dropcopyd.domain.report import BrokerSnapshot, Found, OrderClaim, OrderReport, ReportKind
+from dropcopyd.errors import Code, DropcopyError
+from dropcopyd.store.migrate import DATABASE_NAME
+from tests.domain.build import report, trade
+from tests.flow.test_ingest import accepted, durable
+from tests.flow.trading import ONE, Gateway, trading
+from tests.store.build import make_folder
+from tests.store.journal import verify
+
+K = ReportKind
+
+
+@pytest.fixture
+async def gateway(tmp_path: Path) -> AsyncIterator[Gateway]:
+    make_folder(tmp_path, accounts=3)
+    async with trading(tmp_path) as running:
+        await running.connect()
+        yield running
+
+
+def listing(
+    command: Command, *executions: OrderReport, filled: str = "0", quantity: str = "10", is_open: bool = True
+) -> BrokerSnapshot:
+    """The broker's list: one order, open or not, and executions."""
+    claim = OrderClaim(
+        broker_command_id=command.broker_command_id,
+        external_order_id="X1",
+        key=(command.instrument.asset_class, command.instrument.symbol),
+        is_open=True,
+        quantity=Decimal(quantity),
+        limit_price=command.terms.limit_price,
+        cumulative_quantity=Decimal(filled),
+    )
+    return BrokerSnapshot(
+        reports=(), orders=(claim,) if is_open else (), positions=(), cursor="", executions=executions
+    )
+
+
+async def test_a_fill_that_was_never_told_is_taken_from_the_list_once(gateway: Gateway) -> None:
+    command = await accepted(gateway)
+    fill = trade("e1", "4", "100", command.broker_command_id)
+    for _ in range(3):
+        gateway.broker.snapshots.append(listing(command, fill, filled="4"))
+        await gateway.ingest.reconcile(ONE)
+    order = await durable(gateway, command)
+    assert (order.status, order.filled_quantity) == (OrderStatus.PARTIALLY_FILLED, Decimal(4))
+    await gateway.report(replace(fill, cursor="7"))  # and the broker tells it after all
+    assert (await durable(gateway, command)).filled_quantity == 4
+    assert [event.kind for event in gateway.journal[ONE]].count(EventType.BROKER_TRADE) == 1
+
+
+async def test_one_execution_id_of_two_orders_is_two_executions(gateway: Gateway) -> None:
+    first, second = await accepted(gateway), await accepted(gateway)
+    fills = [trade("e1", "4", "100", command.broker_command_id) for command in (first, second)]
+    both = replace(
+        listing(first, *fills, filled="4"),
+        orders=(*listing(first, filled="4").orders, *listing(second, filled="4").orders),
+    )
+    gateway.broker.snapshots.append(both)
+    await gateway.ingest.reconcile(ONE)
+    assert [(await durable(gateway, command)).filled_quantity for command in (first, second)] == [4, 4]
+
+
+async def test_an_order_that_ended_unheard_is_asked_for(gateway: Gateway) -> None:
+    command = await accepted(gateway)
+    told = (report(K.ACCEPTED, command.broker_command_id), report(K.CANCELLED, command.broker_command_id))
+    gateway.broker.findings.append(Found(told))
+    gateway.broker.snapshots.append(listing(command, is_open=False))
+    await gateway.ingest.reconcile(ONE)
+    assert (await durable(gateway, command)).status is OrderStatus.CANCELLED
+
+
+async def test_an_acknowledgement_that_was_never_told_is_asked_for(gateway: Gateway) -> None:
+    command = await gateway.create()
+    await gateway.until_acknowledged(command)
+    gateway.broker.findings.append(Found((report(K.ACCEPTED, command.broker_command_id),)))
+    gateway.broker.snapshots.append(listing(command))
+    await gateway.ingest.reconcile(ONE)
+    await gateway.until(command, OutcomeKind.ACCEPTED)
+
+
+async def test_absence_closes_nothing(gateway: Gateway) -> None:
+    command = await accepted(gateway)
+    before = await durable(gateway, command)
+    gateway.broker.snapshots.append(listing(command, is_open=False))  # and the broker finds nothing
+    await gateway.ingest.reconcile(ONE)
+    assert await durable(gateway, command) == before
+
+
+@pytest.mark.parametrize("failure", [DropcopyError(Code.NOT_READY, "page 2 of 3"), TimeoutError(), ConnectionError()])
+async def test_a_snapshot_that_fails_changes_nothing(gateway: Gateway, failure: Exception) -> None:
+    command = await accepted(gateway)
+    before, events = await durable(gateway, command), len(gateway.journal[ONE])
+    gateway.broker.snapshots.append(failure)
+    await gateway.ingest.reconcile(ONE)
+    assert await durable(gateway, command) == before
+    assert len(gateway.journal[ONE]) == events
+
+
+async def test_nothing_is_compared_while_the_line_is_down(gateway: Gateway) -> None:
+    command = await accepted(gateway)
+    await gateway.disconnect()
+    gateway.broker.snapshots.append(listing(command, trade("e1", "4", "100", command.broker_command_id)))
+    await gateway.ingest.reconcile(ONE)
+    assert (await durable(gateway, command)).filled_quantity == 0
+    assert len(gateway.broker.snapshots) == 1
+
+
+async def test_what_is_mended_is_an_ordinary_part_of_the_journal(gateway: Gateway, tmp_path: Path) -> None:
+    command = await accepted(gateway)
+    gateway.broker.snapshots.append(listing(command, trade("e1", "4", "100", command.broker_command_id), filled="4"))
+    await gateway.ingest.reconcile(ONE)
+    await durable(gateway, command)
+    verify(tmp_path / DATABASE_NAME, ONE)
