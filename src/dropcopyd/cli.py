@@ -23,6 +23,7 @@ from dropcopyd.flow.access import digest, mint_key
 from dropcopyd.node import Addresses, Node, read_pepper, seed_instruments
 from dropcopyd.observe import configure_logs
 from dropcopyd.store.admin import Admin
+from dropcopyd.store.audit import audit
 from dropcopyd.store.backup import backup, restore
 from dropcopyd.system import RandomIds, SystemClock
 
@@ -171,6 +172,21 @@ def put_back(
     """Put a backup into the folder of a stopped daemon; the epoch is renewed, so clients attach anew."""
     copied = restore(source, data, RandomIds().uuid(), is_forced=force, at_ns=SystemClock().now_ns())
     typer.echo(f"{data}: {copied.accounts} accounts, {copied.events} events, new epoch")
+
+
+@app.command(name="verify")
+def verify_journal(
+    *,
+    account: Annotated[str | None, typer.Option(metavar="ID", help="one account; all when left out")] = None,
+    data: Data = Path("data"),
+) -> None:
+    """Prove the hash chains, fold every account again from its journal and compare; exit code 1 for a difference."""
+    found = audit(data, account)
+    for difference in found.differences:
+        typer.echo(difference)
+    typer.echo(f"{found.accounts} accounts, {found.events} events verified, {len(found.differences)} differences")
+    if found.differences:
+        raise typer.Exit(1)
 
 
 @orgs.command("add")

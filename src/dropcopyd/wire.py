@@ -93,11 +93,11 @@ class ProtobufEncoder:
         """TradingEvent bytes of a domain event, without sequence fields. Deterministic."""
         match event.record:
             case Order() as order:
-                message = pb.TradingEvent(broker_order=self._order(order))
+                message = pb.TradingEvent(broker_order=self.order(order))
             case Trade() as trade:
                 message = pb.TradingEvent(broker_trade=self._trade(trade))
             case Position() as position:
-                message = pb.TradingEvent(broker_position=self._position(position))
+                message = pb.TradingEvent(broker_position=self.position(position))
             case Adjustment() as adjustment:
                 message = pb.TradingEvent(adjustment=self._adjustment(adjustment))
             case Balance() as balance:
@@ -132,7 +132,8 @@ class ProtobufEncoder:
             message = self._instruments[instrument] = instrument_message(instrument)
         return message
 
-    def _order(self, order: Order) -> pb.BrokerOrder:
+    def order(self, order: Order) -> pb.BrokerOrder:
+        """The message of an order."""
         terms, status = order.terms, order.status
         return pb.BrokerOrder(
             order_id=order.order_id,
@@ -195,7 +196,8 @@ class ProtobufEncoder:
             liquidity=_enum("LIQUIDITY", trade.liquidity),
         )
 
-    def _position(self, position: Position) -> pb.BrokerPosition:
+    def position(self, position: Position) -> pb.BrokerPosition:
+        """The message of a position."""
         return pb.BrokerPosition(
             account_id=position.account_id,
             symbol=position.instrument.symbol,
