@@ -13,7 +13,7 @@ from typing import Annotated, Final
 import typer
 
 from dropcopyd import config, dev
-from dropcopyd.brokers.paper import Profile, parse_plan, render_plan
+from dropcopyd.brokers.paper import Profile, SessionMode, parse_plan, render_plan
 from dropcopyd.config import Settings
 from dropcopyd.domain.account import BrokerKind, Scope
 from dropcopyd.domain.catalogue import instruments_of
@@ -91,6 +91,7 @@ def run_dev(
     grpc_port: Annotated[int, typer.Option(help="plaintext gRPC port (loopback); 0 = any")] = 50051,
     grpc_tls_port: Annotated[int, typer.Option(help="TLS gRPC port; 0 = any")] = 50052,
     prices: Annotated[list[str] | None, typer.Option(help=_PRICES_HELP)] = None,
+    sessions: Annotated[SessionMode | None, typer.Option(help="hours of the paper broker's instruments")] = None,
     profile: ProfileOption = None,
     seed: SeedOption = None,
     cash: CashOption = None,
@@ -121,6 +122,7 @@ def run_dev(
         tls_key=files.key,
         prices=prices or None,
         chaos=chaos or None,
+        sessions=sessions,
         limits=limits,
     )
 

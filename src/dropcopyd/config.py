@@ -8,7 +8,7 @@ import ipaddress
 import re
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Literal, Self, TypeVar
 
 from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
@@ -38,6 +38,7 @@ class Settings(BaseSettings):
     cors_origins: list[str] = Field(default=[], description="origins whose pages may call, as https://app.example.com")
     prices: list[str] = Field(default=["synthetic"], description="price sources of the paper broker")
     chaos: list[str] = Field(default=[], description="tests only: how brokers misbehave, NAME=RATE each, or mild")
+    sessions: Literal["always", "real"] = Field(default="always", description="hours that the paper broker keeps")
     log_level: str = Field(default="info", description="debug, info, warning or error")
     log_json: bool = Field(default=False, description="one JSON object per log event")
     limits: dict[str, float] = Field(default_factory=dict, description="limits by name (see domain/limits.py)")

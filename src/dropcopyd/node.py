@@ -163,6 +163,7 @@ class Node:
             clock=clock,
             ids=self._ids,
             failpoints=failpoints,
+            sessions=self._settings.sessions,
         )
 
         def connect(account: Account) -> None:

@@ -2,12 +2,16 @@
 
 import csv
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from importlib.resources import files
+from zoneinfo import ZoneInfo
 
+from dropcopyd.brokers.paper.calendars import load_sessions
 from dropcopyd.brokers.paper.exchange import Exchange
 from dropcopyd.brokers.paper.funding import wallet_of
 from dropcopyd.brokers.paper.records import Decision, Image, PaperOrder, Quote, Tick
+from dropcopyd.brokers.paper.sessions import SessionMode, Timetable
 from dropcopyd.domain.account import PrincipalType
 from dropcopyd.domain.catalogue import instruments_of
 from dropcopyd.domain.command import Command, Stamps
@@ -71,6 +75,20 @@ def submission(
     return Submission(command, original, external_order_id)
 
 
+NEW_YORK = ZoneInfo("America/New_York")
+
+
+def new_york(text: str) -> int:
+    """A time on New York's clock, such as "2026-11-24 09:30"."""
+    return int(datetime.fromisoformat(text).replace(tzinfo=NEW_YORK).timestamp()) * 10**9
+
+
+def asked(order_type: OrderType, quantity: int | str, time_in_force: TimeInForce = DAY, **prices: str) -> OrderTerms:
+    """Terms of any type: limit_price, stop_price, trail_amount, trail_percent."""
+    amounts = {name: D(price) for name, price in prices.items()}
+    return OrderTerms(order_type=order_type, quantity=D(quantity), time_in_force=time_in_force, **amounts)
+
+
 @dataclass(slots=True)
 class Floor:
     """An exchange with a running time and every report so far."""
@@ -114,13 +132,24 @@ class Floor:
         return self.send(submission(command_id, ActionType.CANCEL, original=original, account_id=account_id))
 
     def expire(self) -> list[OrderReport]:
-        return self._keep(self.exchange.expire(self.now_ns))
+        return self._keep(self.exchange.pass_time(self.now_ns))
 
     def order(self, command_id: str) -> PaperOrder:
         image = self.exchange.image
         number = image.commands[command_id].order_number
         assert number is not None
         return image.orders[number]
+
+    def enter(
+        self, command_id: str, terms: OrderTerms, side: OrderSide = BUY, instrument: Instrument = AAPL
+    ) -> list[OrderReport]:
+        """A new order with any terms."""
+        return self.send(submission(command_id, asked=terms, side=side, instrument=instrument))
+
+    def at(self, now_ns: int) -> list[OrderReport]:
+        """Let it become that time."""
+        self.now_ns = now_ns
+        return self._keep(self.exchange.pass_time(now_ns))
 
     def position(self, account_id: str = ACCOUNT, instrument: Instrument = AAPL) -> Decimal:
         return wallet_of(self.exchange.image, account_id).held(instrument).quantity
@@ -152,3 +181,9 @@ def packaged_instruments() -> tuple[Instrument, ...]:
 
 def packaged_text() -> str:
     return files("dropcopyd").joinpath("catalogue.csv").read_text(encoding="utf-8")
+
+
+def listed_floor(at_ns: int) -> Floor:
+    """An exchange that keeps real hours, at that time."""
+    image = Image("b00c0000-0000-4000-8000-000000000000", at_ns)
+    return Floor(Exchange(image, Timetable(SessionMode.REAL, load_sessions)), at_ns)

@@ -212,7 +212,7 @@ def test_a_fill_or_kill_fills_whole_when_the_displayed_size_allows() -> None:
 def test_the_order_type_fill_or_kill_means_the_same() -> None:
     floor = Floor()
     floor.show(quote("9.99", "10.00", ask_size=99))
-    asked = OrderTerms(order_type=OrderType.FILL_OR_KILL, quantity=D(100), time_in_force=DAY, limit_price=D("10.00"))
+    asked = OrderTerms(order_type=OrderType.FILL_OR_KILL, quantity=D(100), time_in_force=FOK, limit_price=D("10.00"))
     assert kinds(floor.send(submission("c1", asked=asked))) == [K.ACCEPTED, K.CANCELLED]
 
 
@@ -236,8 +236,12 @@ def test_the_end_of_a_day_leaves_the_orders_of_the_new_day_alone() -> None:
     floor = Floor()
     floor.create("old", 10, "9.00")
     floor.now_ns = NOON_NS + DAY_NS
-    floor.create("new", 10, "9.00")
-    assert [report.broker_command_id for report in floor.expire()] == ["old"]
+    reports = floor.create("new", 10, "9.00")
+    assert [(report.kind, report.broker_command_id) for report in reports] == [
+        (K.CANCELLED, "old"),  # what was due comes first
+        (K.ACCEPTED, "new"),
+    ]
+    assert floor.expire() == []
     assert floor.order("new").is_open
 
 
@@ -450,8 +454,8 @@ def test_an_id_that_is_none_of_this_brokers_names_nothing(name: str) -> None:
         (terms(0, "9.00"), "invalid_quantity"),
         (terms(10, "0"), "invalid_price"),
         (OrderTerms(order_type=OrderType.LIMIT, quantity=D(1), time_in_force=DAY), "invalid_price"),
-        (OrderTerms(order_type=OrderType.STOP, quantity=D(1), time_in_force=DAY), "unsupported_order_type"),
-        (terms(10, "9.00", TimeInForce.AT_OPEN), "unsupported_time_in_force"),
+        (OrderTerms(order_type=OrderType.STOP, quantity=D(1), time_in_force=DAY), "invalid_price"),
+        (terms(10, None, TimeInForce.EXT), "unsupported_time_in_force"),
     ],
 )
 def test_a_create_with_impossible_terms_is_refused_and_reported_rejected(asked: OrderTerms, code: str) -> None:

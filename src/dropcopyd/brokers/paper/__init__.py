@@ -4,7 +4,9 @@ It stands where a real broker stands. Its book is its own file and commits separ
 gateway can die between "sent" and "acknowledged" and finds here, on its return, what really happened.
 
 - `records`: the nouns: quotes, orders, answers, and `Decision`, everything that one decision changes.
-- `exchange`: pure matching in price-time priority; no I/O, no clock.
+- `exchange`: the commands, pure; no I/O, no clock. `floor` has the orders in their places: `queues` (price, then time),
+  `triggers` (stops), `auction` (one price for all); `rules` and `staging` say what is taken and when it is live.
+- `sessions`, `calendars`: the hours of every instrument, always or as their exchanges keep them.
 - `plan`, `fills`, `funding`, `chance`: an account's profile, seed, money and parameters, and what follows from them.
 - `market`, `replay`, `prices`: price sources, driven step by step, and the options that choose them.
 - `book`, `writer`, `codec`, `schema`: the durable book: one writer thread, group commit, read transactions.
@@ -12,9 +14,9 @@ gateway can die between "sent" and "acknowledged" and finds here, on its return,
 
 Invariants: every decision is committed before its reports are handed out or its command is answered; reports are
 numbered per account without a gap; an execution's price and size come from one quote at or after the order's arrival,
-never beyond its limit; a quote's displayed size is consumed once. Orders trade with the market only, not with each
-other. Selling what is not held opens a short position, except in crypto; an account with limited money is refused
-what it cannot carry.
+never beyond its limit; a quote's displayed size is consumed once. Orders trade with the market only, and with
+each other in auctions. Selling what is not held opens a short position, except in crypto; an account with limited
+money is refused what it cannot carry.
 """
 
 from dropcopyd.brokers.paper.book import Book, read_submit_log
@@ -25,6 +27,7 @@ from dropcopyd.brokers.paper.plan import Plan, Profile, parse_plan, plan_from, r
 from dropcopyd.brokers.paper.prices import PriceOption, PriceSource, open_feeds, parse_price_option
 from dropcopyd.brokers.paper.records import Quote, SubmitEntry
 from dropcopyd.brokers.paper.replay import Replay, load_bars
+from dropcopyd.brokers.paper.sessions import SessionMode, Timetable
 
 __all__ = [
     "PAPER_BOOK_NAME",
@@ -39,8 +42,10 @@ __all__ = [
     "Profile",
     "Quote",
     "Replay",
+    "SessionMode",
     "SubmitEntry",
     "SyntheticMarket",
+    "Timetable",
     "load_bars",
     "open_feeds",
     "open_paper",

@@ -14,6 +14,7 @@ from dropcopyd.brokers.paper.market import Feed
 from dropcopyd.brokers.paper.plan import UNPLANNED, Plan
 from dropcopyd.brokers.paper.records import Decision, trade_date_of
 from dropcopyd.brokers.paper.session import Session
+from dropcopyd.brokers.paper.sessions import Timetable
 from dropcopyd.brokers.waits import Waits
 from dropcopyd.domain.account import BrokerKind
 from dropcopyd.domain.instrument import Instrument
@@ -72,13 +73,14 @@ class PaperBroker:
         accounts: Iterable[str] = (),
         failpoints: Failpoints | None = None,
         plans: Mapping[str, Plan] | None = None,
+        timetable: Timetable | None = None,
     ) -> None:
         """Takes over the book's image; the caller closes the book after `run` has ended.
 
-        `plans`: those of the accounts that have one.
+        `plans`: those of the accounts that have one. `timetable`: without one everything trades at any hour.
         """
         self._book = book
-        self._desk = Desk(book, feeds, clock)
+        self._desk = Desk(book, feeds, clock, timetable)
         self._clock = clock
         self._waits = Waits(clock)
         self._failpoints = failpoints or _NoFailpoints()

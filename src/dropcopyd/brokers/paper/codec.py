@@ -30,12 +30,12 @@ Row = tuple[Any, ...]
 ORDER_COLUMNS: Final = (
     "number, external_order_id, account_id, side, order_type, quantity, time_in_force, limit_price, stop_price, "
     "trail_amount, trail_percent, live_command_id, priority, entered_at_ns, trade_date, filled_quantity, status, "
-    "asset_class, symbol"
+    "since_ns, triggered, asset_class, symbol"
 )
 COMMAND_COLUMNS: Final = (
     "broker_command_id, account_id, action_type, order_number, external_order_id, reason_code, reason"
 )
-_AMOUNTS: Final = ("quantity", "limit_price", "cumulative_quantity", "last_quantity", "last_price")
+_AMOUNTS: Final = ("quantity", "limit_price", "stop_price", "cumulative_quantity", "last_quantity", "last_price")
 _TEXTS: Final = (
     "broker_command_id",
     "external_order_id",
@@ -90,6 +90,8 @@ def order_row(order: PaperOrder) -> Row:
         order.trade_date,
         money.render(order.filled_quantity),
         order.status,
+        order.since_ns,
+        order.is_triggered,
         order.instrument.asset_class,
         order.instrument.symbol,
     )
@@ -118,6 +120,8 @@ def order_from(row: Row, instrument: Instrument) -> PaperOrder:
         trade_date=row[14],
         filled_quantity=Decimal(row[15]),
         status=PaperStatus(row[16]),
+        since_ns=row[17],
+        is_triggered=bool(row[18]),
     )
 
 
@@ -246,11 +250,11 @@ def _updates(names: str) -> str:
 
 
 _UPSERT_ORDER: Final = (
-    f"INSERT INTO orders ({ORDER_COLUMNS}) VALUES ({', '.join('?' * 19)})"  # noqa: S608 - our own words
+    f"INSERT INTO orders ({ORDER_COLUMNS}) VALUES ({', '.join('?' * 21)})"  # noqa: S608 - our own words
     " ON CONFLICT (number) DO UPDATE SET "
     + _updates(
         "order_type quantity time_in_force limit_price stop_price trail_amount trail_percent live_command_id priority"
-        " trade_date filled_quantity status"
+        " trade_date filled_quantity status since_ns triggered"
     )
 )
 _INSERT_COMMAND: Final = f"INSERT INTO commands ({COMMAND_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - our own words

@@ -12,6 +12,7 @@ from dropcopyd.brokers.paper.market import Feed
 from dropcopyd.brokers.paper.memory import Memory
 from dropcopyd.brokers.paper.plan import Plan
 from dropcopyd.brokers.paper.records import Decision
+from dropcopyd.brokers.paper.sessions import Timetable
 from dropcopyd.domain import money
 from dropcopyd.domain.instrument import Instrument, key_of
 from dropcopyd.domain.report import Acknowledged, Refused
@@ -29,14 +30,14 @@ class Desk:
     What is reported about a decision goes through `book.writer`'s announcements, after its commit.
     """
 
-    def __init__(self, book: Book, feeds: Sequence[Feed], clock: Clock) -> None:
+    def __init__(self, book: Book, feeds: Sequence[Feed], clock: Clock, timetable: Timetable | None = None) -> None:
         """Takes over the book's image. The first feed that covers an instrument prices it."""
         self._writer = book.writer
         self._book = book
         self._feeds = tuple(feeds)
         self._clock = clock
         image = book.image
-        self._exchange = Exchange(image)
+        self._exchange = Exchange(image, timetable)
         self._memory = Memory(image)
         self._resume()
 
@@ -69,7 +70,7 @@ class Desk:
     def turn(self) -> bool:
         """Let the market move up to now, bounded; whether there is more to do at once. Raises StoreError."""
         now_ns = self._clock.now_ns()
-        decision = self._exchange.expire(now_ns)
+        decision = self._exchange.pass_time(now_ns)
         active: dict[int, list[Instrument]] = {}
         for instrument in self._exchange.active_instruments():
             feed = self.feed_of(instrument)
@@ -88,6 +89,9 @@ class Desk:
         """How long until the market has something to do."""
         now_ns = self._clock.now_ns()
         dues_ns = [due_ns for feed in self._feeds if (due_ns := feed.next_due_ns(now_ns)) is not None]
+        session_ns = self._exchange.next_due_ns()
+        if session_ns is not None:
+            dues_ns.append(session_ns)
         return min([PAUSE_MAX_S, *(max(0, due_ns - now_ns) / 1e9 for due_ns in dues_ns)])
 
     def feed_of(self, instrument: Instrument) -> Feed | None:

@@ -1,15 +1,18 @@
 """Opens the paper broker of a node: its book, its prices, its accounts with their plans."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
 from dropcopyd.brokers.paper.book import Book
 from dropcopyd.brokers.paper.broker import PaperBroker
+from dropcopyd.brokers.paper.calendars import load_sessions
 from dropcopyd.brokers.paper.plan import plan_from
 from dropcopyd.brokers.paper.prices import PriceSource, open_feeds, parse_price_option
+from dropcopyd.brokers.paper.sessions import SessionMode, Timetable
 from dropcopyd.domain.account import Account, BrokerKind
 from dropcopyd.domain.catalogue import Catalogue
+from dropcopyd.domain.instrument import Instrument
 from dropcopyd.errors import Code, DropcopyError
 from dropcopyd.ports import Clock, Failpoints, Ids
 
@@ -25,6 +28,7 @@ def open_paper(
     clock: Clock,
     ids: Ids,
     failpoints: Failpoints,
+    sessions: str = SessionMode.ALWAYS,
 ) -> tuple[Book, PaperBroker]:
     """The book in the folder, and the broker over it with its accounts of those given.
 
@@ -36,11 +40,21 @@ def open_paper(
             options.append(parse_price_option("synthetic"))  # what has no file stays synthetic
     except ValueError as error:
         raise DropcopyError(Code.INVALID_CONFIGURATION, str(error)) from error
+    timetable = open_timetable(SessionMode(sessions), catalogue, clock.now_ns())
     plans = {a.account_id: plan_from(a.broker_settings) for a in accounts if a.broker is BrokerKind.PAPER}
     book = Book.open(folder / PAPER_BOOK_NAME, clock, ids)
     try:
         feeds = open_feeds(options, catalogue, book.image.created_at_ns)
-        return book, PaperBroker(book, feeds, clock, plans, failpoints, plans)
+        return book, PaperBroker(book, feeds, clock, plans, failpoints, plans, timetable)
     except BaseException:
         book.abandon()
         raise
+
+
+def open_timetable(mode: SessionMode, instruments: Iterable[Instrument], now_ns: int) -> Timetable:
+    """The hours to keep. In real mode the calendars of the known instruments are read now, not at their first order."""
+    timetable = Timetable(mode, load_sessions)
+    if mode is SessionMode.REAL:
+        for instrument in instruments:
+            timetable.hours_of(instrument).session_after(now_ns)
+    return timetable

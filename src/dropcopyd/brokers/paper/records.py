@@ -23,6 +23,8 @@ _SCALE = 10**money.PLACES
 class Reason(StrEnum):
     """Why the paper broker refused or cancelled: its reason codes."""
 
+    AUCTION_CUTOFF = "auction_cutoff"
+    AUCTION_REMAINDER = "auction_remainder"
     DUPLICATE_COMMAND_ID = "duplicate_command_id"
     INSUFFICIENT_FUNDS = "insufficient_funds"
     INSUFFICIENT_HOLDINGS = "insufficient_holdings"
@@ -31,8 +33,9 @@ class Reason(StrEnum):
     INVALID_PRICE_INCREMENT = "invalid_price_increment"
     INVALID_QUANTITY = "invalid_quantity"
     INVALID_QUANTITY_INCREMENT = "invalid_quantity_increment"
+    MARKET_CLOSED = "market_closed"
+    NO_AUCTION = "no_auction"
     NO_MARKET = "no_market"
-    UNSUPPORTED_ORDER_TYPE = "unsupported_order_type"
     UNSUPPORTED_TIME_IN_FORCE = "unsupported_time_in_force"
     TOO_LATE = "too_late"
     UNKNOWN_ORDER = "unknown_order"
@@ -107,7 +110,11 @@ class PaperOrder:
     priority: int
     entered_at_ns: int
     trade_date: str
-    """The day a DAY order lives, YYYY-MM-DD."""
+    """The trading day that the order belongs to, YYYY-MM-DD."""
+    since_ns: int = 0
+    """When it was entered or last replaced: its session or auction is the first one after that."""
+    is_triggered: bool = False
+    """Whether a stop order has met its stop price."""
     filled_quantity: Decimal = money.ZERO
     status: PaperStatus = PaperStatus.WORKING
 

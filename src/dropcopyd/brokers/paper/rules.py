@@ -7,11 +7,7 @@ from dropcopyd.brokers.paper.records import PaperOrder, Quote, Reason
 from dropcopyd.domain import money
 from dropcopyd.domain.instrument import Future, Instrument, OptionInstrument, Prediction
 from dropcopyd.domain.order import OrderSide, OrderTerms, OrderType, TimeInForce
-
-_TYPES: Final = frozenset({OrderType.MARKET, OrderType.LIMIT, OrderType.FILL_OR_KILL})
-_TIMES: Final = frozenset(
-    {TimeInForce.DAY, TimeInForce.GOOD_TILL_CANCEL, TimeInForce.IMMEDIATE_OR_CANCEL, TimeInForce.FILL_OR_KILL}
-)
+from dropcopyd.domain.order_rules import FIELDS, SPECS, TRAIL_PERCENT_MAX, refusal_of
 
 Objection = tuple[Reason, str]
 """Why terms are refused: the code, and a sentence for people."""
@@ -21,7 +17,7 @@ def objection_to_create(instrument: Instrument, terms: OrderTerms, at_ns: int, *
     """Why a new order is refused at that time, or None."""
     if not has_market:
         return Reason.NO_MARKET, f"no price source covers {instrument.symbol}"
-    expiration_ns = _expiration_of(instrument)
+    expiration_ns = expiration_of(instrument)
     if expiration_ns is not None and at_ns >= expiration_ns:
         return Reason.INSTRUMENT_EXPIRED, f"{instrument.symbol} has expired"
     return objection_to_terms(instrument, terms)
@@ -29,10 +25,9 @@ def objection_to_create(instrument: Instrument, terms: OrderTerms, at_ns: int, *
 
 def objection_to_terms(instrument: Instrument, terms: OrderTerms) -> Objection | None:
     """Why terms are refused whatever the market does, or None."""
-    if terms.order_type not in _TYPES:
-        return Reason.UNSUPPORTED_ORDER_TYPE, f"the paper broker does not take {terms.order_type} orders"
-    if terms.time_in_force not in _TIMES:
-        return Reason.UNSUPPORTED_TIME_IN_FORCE, f"the paper broker does not take {terms.time_in_force}"
+    refusal = refusal_of(terms.order_type, terms.time_in_force)
+    if refusal is not None:
+        return Reason.UNSUPPORTED_TIME_IN_FORCE, refusal
     if terms.quantity <= 0:
         return Reason.INVALID_QUANTITY, "the quantity must be above zero"
     increment = instrument.quantity_increment
@@ -41,23 +36,57 @@ def objection_to_terms(instrument: Instrument, terms: OrderTerms) -> Objection |
             Reason.INVALID_QUANTITY_INCREMENT,
             f"quantity {money.render(terms.quantity)} is not a multiple of {money.render(increment)}",
         )
-    price = terms.limit_price
-    if terms.order_type is OrderType.LIMIT and price is None:
-        return Reason.INVALID_PRICE, "a limit order needs a price"
-    if price is not None and price <= 0:
-        return Reason.INVALID_PRICE, "the price must be above zero"
-    tick = instrument.tick_size
-    if price is not None and tick is not None and not money.is_multiple(price, tick):
-        return (
-            Reason.INVALID_PRICE_INCREMENT,
-            f"price {money.render(price)} is not a multiple of {money.render(tick)}",
-        )
+    return _objection_to_prices(instrument, terms)
+
+
+def _objection_to_prices(instrument: Instrument, terms: OrderTerms) -> Objection | None:
+    spec = SPECS[terms.order_type]
+    for name in spec.required:
+        if getattr(terms, FIELDS[name]) is None:
+            return Reason.INVALID_PRICE, f"a {terms.order_type} order needs a {_WORDS[name]}"
+    if spec.one_of and sum(getattr(terms, FIELDS[name]) is not None for name in spec.one_of) != 1:
+        return Reason.INVALID_PRICE, "a trailing stop needs either an amount or a percentage"
+    if terms.trail_percent is not None and terms.trail_percent >= TRAIL_PERCENT_MAX:
+        return Reason.INVALID_PRICE, "the trail must be below 100 percent"
+    for name, field in FIELDS.items():
+        price = getattr(terms, field)
+        if price is not None and price <= 0:
+            return Reason.INVALID_PRICE, f"the {_WORDS[name]} must be above zero"
+        tick = None if name == "trail_percent" else instrument.tick_size
+        if price is not None and tick is not None and not money.is_multiple(price, tick):
+            return (
+                Reason.INVALID_PRICE_INCREMENT,
+                f"{_WORDS[name]} {money.render(price)} is not a multiple of {money.render(tick)}",
+            )
     return None
 
 
+_WORDS: Final = {
+    "price": "price",
+    "stop_price": "stop price",
+    "trail_amount": "trail amount",
+    "trail_percent": "trail percentage",
+}
+_WITHOUT_LIMIT: Final = frozenset(
+    {
+        OrderType.MARKET,
+        OrderType.MARKET_ON_OPEN,
+        OrderType.MARKET_ON_CLOSE,
+        OrderType.STOP,
+        OrderType.TRAILING_STOP,
+    }
+)
+_STOPS: Final = frozenset({OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP})
+
+
+def is_stop(terms: OrderTerms) -> bool:
+    """Whether the order waits for the market to reach a stop price."""
+    return terms.order_type in _STOPS
+
+
 def limit_of(terms: OrderTerms) -> Decimal | None:
-    """The worst price the order takes; None for one that takes any."""
-    return None if terms.order_type is OrderType.MARKET else terms.limit_price
+    """The worst price the order takes once it is live; None for one that takes any."""
+    return None if terms.order_type in _WITHOUT_LIMIT else terms.limit_price
 
 
 def is_all_or_nothing(terms: OrderTerms) -> bool:
@@ -91,7 +120,8 @@ def price_on_the_way(order: PaperOrder, before: Quote, after: Quote) -> Decimal:
     return price_at(order.side, after)
 
 
-def _expiration_of(instrument: Instrument) -> int | None:
+def expiration_of(instrument: Instrument) -> int | None:
+    """When the instrument stops trading for good; None for one that does not."""
     if isinstance(instrument, Future | OptionInstrument | Prediction):
         return instrument.expiration_ns
     return None

@@ -92,6 +92,11 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     ALTER TABLE executions ADD COLUMN price_now TEXT;
     CREATE INDEX executions_by_day ON executions (account_id, trade_date);
     """,
+    """
+    ALTER TABLE orders ADD COLUMN since_ns INTEGER NOT NULL DEFAULT 0;   -- entered or last replaced
+    ALTER TABLE orders ADD COLUMN triggered INTEGER NOT NULL DEFAULT 0;
+    UPDATE orders SET since_ns = entered_at_ns;
+    """,
 )
 
 

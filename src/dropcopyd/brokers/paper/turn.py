@@ -20,8 +20,9 @@ from dropcopyd.brokers.paper.records import (
     Reason,
     Standing,
     consumed,
-    trade_date_of,
 )
+from dropcopyd.brokers.paper.sessions import Timetable
+from dropcopyd.brokers.paper.staging import trade_date_at
 from dropcopyd.domain import money
 from dropcopyd.domain.instrument import Instrument, key_of
 from dropcopyd.domain.order import OrderSide
@@ -63,6 +64,7 @@ class Turn:
 
     image: Image
     at_ns: int
+    timetable: Timetable
     decision: Decision = field(default_factory=Decision)
 
     def put(self, order: PaperOrder) -> PaperOrder:
@@ -99,13 +101,20 @@ class Turn:
         self.decision.standings[key] = standing
         self.decision.instruments[key] = standing.instrument
 
-    def fill(self, order: PaperOrder, quantity: Decimal, price: Decimal, liquidity: Liquidity) -> PaperOrder:
-        """Execute part or all of the order against the standing market, and report it."""
+    def fill(
+        self,
+        order: PaperOrder,
+        quantity: Decimal,
+        price: Decimal,
+        liquidity: Liquidity,
+        trade_date: str | None = None,
+    ) -> PaperOrder:
+        """Execute part or all of the order and report it; outside an auction the displayed size is consumed."""
         filled = money.add(order.filled_quantity, quantity)
         status = PaperStatus.FILLED if filled == order.terms.quantity else PaperStatus.WORKING
         order = self.put(replace(order, filled_quantity=filled, status=status))
         plan = self.wallet(order.account_id).plan
-        if consumes(plan):
+        if consumes(plan) and liquidity is not Liquidity.AUCTION:
             self.show(consumed(self.image.standings[key_of(order.instrument)], order.side, quantity))
         fees = fees_of(plan, order.instrument, quantity, price, liquidity)
         self.image.execution_count += 1
@@ -118,7 +127,7 @@ class Turn:
             quantity=quantity,
             price=price,
             at_ns=self.at_ns,
-            trade_date=trade_date_of(self.at_ns),
+            trade_date=trade_date or trade_date_at(self.timetable.hours_of(order.instrument), self.at_ns),
             fees=fees,
             report_number=self.image.heads.get(order.account_id, 0) + 1,
         )
@@ -183,6 +192,7 @@ class Turn:
             reason=reason,
             quantity=order.terms.quantity,
             limit_price=order.terms.limit_price,
+            stop_price=order.terms.stop_price,
             cumulative_quantity=order.filled_quantity,
             exec_id=exec_id,
             last_quantity=last_quantity,

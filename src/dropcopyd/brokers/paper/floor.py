@@ -1,0 +1,382 @@
+"""Where the orders of the exchange are: resting, waiting for their trigger, their hours or their auction.
+
+Each order is in one place. Time moves them (`pass_time`), quotes trade them (`show`), commands put them in (`enter`)
+and take them out (`leave`). An order trades with the quote that stands when it goes live and with later ones. After a
+restart everything is where its terms and the time put it, and trades with what comes next.
+"""
+
+from dataclasses import replace
+from decimal import Decimal
+from enum import StrEnum
+from heapq import heappop, heappush
+
+from dropcopyd.brokers.paper.auction import Interest, Uncrossing, uncross
+from dropcopyd.brokers.paper.fills import consumes, displayed_to, place_of, tradable, tradable_at_rest
+from dropcopyd.brokers.paper.market import tick_of
+from dropcopyd.brokers.paper.queues import Queues, Rank
+from dropcopyd.brokers.paper.records import Image, PaperOrder, PaperStatus, Quote, Reason, Standing
+from dropcopyd.brokers.paper.rules import (
+    expiration_of,
+    is_all_or_nothing,
+    is_marketable,
+    is_stop,
+    limit_of,
+    price_at,
+    price_on_the_way,
+)
+from dropcopyd.brokers.paper.sessions import Timetable, auction_of
+from dropcopyd.brokers.paper.staging import Stage, Staged, stage_of, trade_date_at
+from dropcopyd.brokers.paper.triggers import Triggers, is_passed, ratcheted
+from dropcopyd.brokers.paper.turn import Turn
+from dropcopyd.domain import money
+from dropcopyd.domain.instrument import Instrument, InstrumentKey, key_of
+from dropcopyd.domain.order import OrderSide, OrderType, TimeInForce
+from dropcopyd.domain.report import Liquidity, ReportKind
+
+
+class Place(StrEnum):
+    RESTORED = "restored"
+    """Read from the book, not yet looked at."""
+    WAITING = "waiting"
+    TRIGGER = "trigger"
+    QUEUE = "queue"
+    AUCTION = "auction"
+    """Its auction is due and waits for a quote."""
+
+
+class Floor:
+    """All open orders of an image, each in its place. What changes is said through the turn that is handed in."""
+
+    def __init__(self, image: Image, timetable: Timetable) -> None:
+        self._image = image
+        self._timetable = timetable
+        self._places: dict[InstrumentKey, dict[int, Place]] = {}
+        self._queues: dict[InstrumentKey, Queues] = {}
+        self._triggers: dict[InstrumentKey, Triggers] = {}
+        self._dues: list[tuple[int, int]] = []
+        """(when, order number): the next time that an order moves by itself. Old entries are passed over."""
+        self._due_of: dict[int, int] = {}
+        self._seen: set[InstrumentKey] = set()
+        """Instruments that have shown a quote in this run: an older one is no price to hold an auction at."""
+        for order in image.orders.values():
+            if order.is_open:
+                self._put(order, Place.RESTORED)
+                self._look_again(order, 0)
+
+    def instruments(self) -> list[Instrument]:
+        """Those with open orders, in a stable order."""
+        return [self._image.orders[next(iter(places))].instrument for places in self._places.values() if places]
+
+    def next_due_ns(self) -> int | None:
+        """When something moves by itself; perhaps earlier than it does."""
+        return self._dues[0][0] if self._dues else None
+
+    # --- commands -------------------------------------------------------------------------------------------------
+
+    def enter(self, turn: Turn, order: PaperOrder) -> PaperOrder:
+        """A new or changed order goes where the time puts it, and trades if it is live."""
+        return self._settle(turn, order)
+
+    def leave(self, order: PaperOrder) -> None:
+        """Take an order out of its place, with the terms that it went there with."""
+        key = key_of(order.instrument)
+        place = self._places[key].pop(order.number)
+        if not self._places[key]:
+            del self._places[key]
+        self._due_of.pop(order.number, None)
+        if place is Place.QUEUE:
+            self._queues[key].remove(order)
+        elif place is Place.TRIGGER:
+            self._triggers[key].remove(order)
+
+    # --- time -----------------------------------------------------------------------------------------------------
+
+    def pass_time(self, turn: Turn) -> None:
+        """Open, close, hold the auctions that are due and end what is over, in the order of their times."""
+        while self._dues and self._dues[0][0] <= turn.at_ns:
+            due_ns = self._dues[0][0]
+            due: dict[InstrumentKey, list[PaperOrder]] = {}
+            while self._dues and self._dues[0][0] == due_ns:
+                _, number = heappop(self._dues)
+                if self._due_of.get(number) == due_ns:
+                    del self._due_of[number]
+                    order = self._image.orders[number]
+                    due.setdefault(key_of(order.instrument), []).append(order)
+            for key, orders in due.items():
+                self._move(turn, key, due_ns, orders)
+
+    def _move(self, turn: Turn, key: InstrumentKey, due_ns: int, orders: list[PaperOrder]) -> None:
+        """One instrument at one of its times: the auctions first, then each order by itself."""
+        hours = self._timetable.hours_of(orders[0].instrument)
+        called = [order for order in orders if self._is_called(turn, order)]
+        joining = [order for order in orders if hours.opens_by_auction and self._joins(turn, key, order)]
+        if called or joining:
+            self._hold_auction(turn, key, due_ns, called, joining)
+        for order in orders:
+            current = self._image.orders[order.number]
+            if current.is_open and order.number in self._places.get(key, ()):
+                self._settle(turn, current, is_new=False)
+
+    def _joins(self, turn: Turn, key: InstrumentKey, order: PaperOrder) -> bool:
+        """Whether an order opens or closes with its session: everything regular does."""
+        if auction_of(order.terms) is not None or is_resting_stop(order):
+            return False
+        if order.terms.time_in_force is TimeInForce.EXT:
+            return False
+        place = self._places[key][order.number]
+        is_opening = place is Place.WAITING and self._staged(turn, order).stage is Stage.LIVE
+        return is_opening or place is Place.QUEUE
+
+    def _is_called(self, turn: Turn, order: PaperOrder) -> bool:
+        if auction_of(order.terms) is None:
+            return False
+        return self._staged(turn, order).stage is Stage.AUCTION
+
+    def _staged(self, turn: Turn, order: PaperOrder) -> Staged:
+        return stage_of(order, self._timetable.hours_of(order.instrument), turn.at_ns)
+
+    def _settle(self, turn: Turn, order: PaperOrder, *, is_new: bool = True) -> PaperOrder:
+        """Put an order where its terms and the time want it. `is_new`: it is in no place yet."""
+        staged = self._staged(turn, order)
+        place = None if is_new else self._places[key_of(order.instrument)][order.number]
+        if staged.stage is Stage.LIVE and place in (Place.QUEUE, Place.TRIGGER):
+            self._look_again(order, staged.until_ns)  # one session goes over into the next
+            return order
+        if not is_new:
+            self.leave(order)
+        if staged.stage is Stage.OVER:
+            return self._expire(turn, order)
+        if staged.stage is Stage.LIVE:
+            order = self._rest(turn, order) if place is Place.RESTORED else self._go_live(turn, order)
+        else:
+            self._put(order, Place.AUCTION if staged.stage is Stage.AUCTION else Place.WAITING)
+        if order.is_open:
+            self._look_again(order, staged.until_ns)
+        return order
+
+    def _expire(self, turn: Turn, order: PaperOrder) -> PaperOrder:
+        expires_ns = expiration_of(order.instrument)
+        code, reason = Reason.EXPIRED, "the trading day is over"
+        if expires_ns is not None and turn.at_ns >= expires_ns:
+            code, reason = Reason.INSTRUMENT_EXPIRED, f"{order.instrument.symbol} has expired"
+        elif auction_of(order.terms) is not None:
+            reason = "its auction could not be held in time"
+        return turn.end(order, PaperStatus.EXPIRED, reason_code=code, reason=reason)
+
+    def _look_again(self, order: PaperOrder, due_ns: int | None) -> None:
+        if due_ns is not None:
+            self._due_of[order.number] = due_ns
+            heappush(self._dues, (due_ns, order.number))
+
+    def _put(self, order: PaperOrder, place: Place) -> None:
+        self._places.setdefault(key_of(order.instrument), {})[order.number] = place
+
+    # --- auctions -------------------------------------------------------------------------------------------------
+
+    def _hold_auction(
+        self, turn: Turn, key: InstrumentKey, due_ns: int, called: list[PaperOrder], joining: list[PaperOrder]
+    ) -> None:
+        """At the standing quote of this run; without one those called wait for the next."""
+        standing = self._image.standings.get(key)
+        if standing is None or key not in self._seen:
+            return
+        queues = self._queues.get(key)
+        resting = {number: self._image.orders[number] for number in (queues.numbers() if queues else ())}
+        everybody = resting | {order.number: order for order in (*called, *joining)}
+        instrument = standing.instrument
+        hours = self._timetable.hours_of(instrument)
+        trade_date = self._staged(turn, called[0]).trade_date if called else trade_date_at(hours, due_ns - 1)
+        whole = {number for number, order in everybody.items() if not consumes(turn.wallet(order.account_id).plan)}
+        interests = [_interest(order) for number, order in everybody.items() if number not in whole]
+        result = uncross(interests, standing.quote, tick_of(instrument), instrument.quantity_increment)
+        if result is not None:
+            self._execute(turn, standing, everybody, result, trade_date)
+        for number in whole:
+            self._fill_whole(turn, everybody[number], standing.quote, result, trade_date)
+        for order in called:
+            current = self._image.orders[order.number]
+            if current.is_open:
+                if order.number in self._places.get(key, ()):
+                    self.leave(current)
+                kind = auction_of(order.terms)
+                reason = f"what the {kind} auction left is cancelled"
+                turn.end(current, PaperStatus.CANCELLED, reason_code=Reason.AUCTION_REMAINDER, reason=reason)
+
+    def _execute(
+        self, turn: Turn, standing: Standing, everybody: dict[int, PaperOrder], result: Uncrossing, trade_date: str
+    ) -> None:
+        for number, quantity in result.fills:
+            order = everybody[number]
+            order = turn.fill(order, quantity, result.price, Liquidity.AUCTION, trade_date)
+            if not order.is_open:
+                self.leave(order)
+        quote = standing.quote
+        if result.bought or result.sold:
+            quote = replace(
+                quote,
+                ask_size=money.subtract(quote.ask_size, result.bought),
+                bid_size=money.subtract(quote.bid_size, result.sold),
+            )
+            turn.show(replace(standing, quote=quote))
+
+    def _fill_whole(
+        self, turn: Turn, order: PaperOrder, quote: Quote, result: Uncrossing | None, trade_date: str
+    ) -> None:
+        """An account for which size does not matter trades at the auction's price, without one at the market's."""
+        price = price_at(order.side, quote) if result is None else result.price
+        limit = limit_of(order.terms)
+        if limit is None or (limit >= price if order.side is OrderSide.BUY else limit <= price):
+            self.leave(turn.fill(order, order.leaves_quantity, price, Liquidity.AUCTION, trade_date))
+
+    # --- quotes and matching --------------------------------------------------------------------------------------
+
+    def show(self, turn: Turn, key: InstrumentKey, before: Standing | None) -> None:
+        """A new quote stands. `before`: the one that the market came from through every price; None if it jumped."""
+        self._seen.add(key)
+        places = self._places.get(key)
+        if places is None:
+            return
+        pending = [self._image.orders[number] for number, place in places.items() if place is Place.AUCTION]
+        if pending:
+            self._hold_auction(turn, key, turn.at_ns, pending, [])
+        queues = self._queues.get(key)
+        if queues is not None:
+            self._sweep(turn, key, queues.buys, before)
+            self._sweep(turn, key, queues.sells, before)
+        triggers = self._triggers.get(key)
+        if triggers is not None and triggers.orders:
+            self._pull(turn, key, triggers, before)
+
+    def _sweep(self, turn: Turn, key: InstrumentKey, queue: list[Rank], before: Standing | None) -> None:
+        """Trade one side's resting orders with the standing quote, as far as it reaches and its size lasts."""
+        index = 0
+        while index < len(queue):
+            order = self._image.orders[queue[index][3]]
+            quote = self._image.standings[key].quote
+            if not is_marketable(order, quote):
+                return
+            known = self._image.places.get(order.number)
+            quantity, place = tradable_at_rest(turn.wallet(order.account_id).plan, order, quote, known)
+            if place is not None:
+                turn.queue(order.number, place)
+            if not quantity:
+                if not displayed_to(order.side, quote):
+                    return
+                index += 1
+                continue
+            price = price_at(order.side, quote) if before is None else price_on_the_way(order, before.quote, quote)
+            liquidity = Liquidity.REMOVED if limit_of(order.terms) is None else Liquidity.ADDED
+            order = turn.fill(order, quantity, price, liquidity)
+            if order.is_open:
+                index += 1
+            else:
+                self.leave(order)
+
+    def _pull(self, turn: Turn, key: InstrumentKey, triggers: Triggers, before: Standing | None) -> None:
+        """Trailing stops follow the quote; then it triggers what it has reached."""
+        quote = self._image.standings[key].quote
+        for moved in triggers.ratchets(quote):
+            self._restate(turn, triggers, moved)
+        for number in triggers.triggered(quote):
+            order = self._image.orders[number]
+            due_ns = self._due_of.get(number)
+            self.leave(order)
+            order = self._trigger(turn, order, None if before is None else before.quote)
+            if order.is_open:
+                self._look_again(order, due_ns)
+
+    def _restate(self, turn: Turn, triggers: Triggers, moved: PaperOrder) -> None:
+        triggers.remove(moved)
+        triggers.add(turn.put(moved))
+        turn.report(ReportKind.RESTATED, moved.live_command_id, moved, reason=_FOLLOWED)
+
+    def _go_live(self, turn: Turn, order: PaperOrder) -> PaperOrder:
+        """An order meets the standing quote; what is left rests, or ends by its time in force."""
+        standing = self._image.standings.get(key_of(order.instrument))
+        if is_resting_stop(order):
+            if standing is not None and order.terms.order_type is OrderType.TRAILING_STOP:
+                order = self._begin_trail(turn, order, standing.quote)
+            if standing is not None and is_passed(order, standing.quote):
+                return self._trigger(turn, order, None)
+            return self._rest(turn, order)
+        return self._arrive(turn, order, None)
+
+    def _begin_trail(self, turn: Turn, order: PaperOrder, quote: Quote) -> PaperOrder:
+        after = ratcheted(order, quote)
+        if after is not order:
+            turn.put(after)
+            turn.report(ReportKind.RESTATED, after.live_command_id, after, reason=_FOLLOWED)
+        return after
+
+    def _trigger(self, turn: Turn, order: PaperOrder, before: Quote | None) -> PaperOrder:
+        """The stop has been reached: the order is live from now on, behind those that were there.
+
+        Where the market came through every price, it trades at its stop; where it jumped, at what it finds.
+        """
+        self._image.priority_count += 1
+        order = turn.put(replace(order, is_triggered=True, priority=self._image.priority_count))
+        turn.report(ReportKind.TRIGGERED, order.live_command_id, order, raw_status="triggered")
+        stop = order.terms.stop_price
+        is_passed_on_the_way = before is not None and not is_passed(order, before)
+        return self._arrive(turn, order, stop if is_passed_on_the_way else None)
+
+    def _arrive(self, turn: Turn, order: PaperOrder, way_price: Decimal | None) -> PaperOrder:
+        """Trade at the standing quote, or at a price that the market passed on its way to it."""
+        standing = self._image.standings.get(key_of(order.instrument))
+        is_whole_only = is_all_or_nothing(order.terms)
+        price = None if standing is None else _price_for(order, standing.quote, way_price)
+        if standing is not None and price is not None:
+            quantity = tradable(turn.wallet(order.account_id).plan, order, standing.quote)
+            if quantity and (quantity == order.leaves_quantity or not is_whole_only):
+                order = turn.fill(order, quantity, price, Liquidity.REMOVED)
+        if not order.is_open:
+            return order
+        if is_whole_only:
+            reason = "could not be filled whole at once"
+            return turn.end(order, PaperStatus.CANCELLED, reason_code=Reason.FOK_NOT_FILLED, reason=reason)
+        if order.terms.time_in_force is TimeInForce.IMMEDIATE_OR_CANCEL:
+            reason = "what could not be filled at once is cancelled"
+            return turn.end(order, PaperStatus.CANCELLED, reason_code=Reason.IOC_REMAINDER, reason=reason)
+        return self._rest(turn, order)
+
+    def _rest(self, turn: Turn, order: PaperOrder) -> PaperOrder:
+        key = key_of(order.instrument)
+        if is_resting_stop(order):
+            self._triggers.setdefault(key, Triggers()).add(order)
+            self._put(order, Place.TRIGGER)
+            return order
+        self._queues.setdefault(key, Queues()).add(order)
+        self._put(order, Place.QUEUE)
+        self._queue_up(turn, order)
+        return order
+
+    def _queue_up(self, turn: Turn, order: PaperOrder) -> None:
+        """A new priority begins at the end of the queue."""
+        known = self._image.places.get(order.number)
+        if known is None or known.priority != order.priority:
+            standing = self._image.standings.get(key_of(order.instrument))
+            plan = turn.wallet(order.account_id).plan
+            place = place_of(plan, order, None if standing is None else standing.quote)
+            if place is not None:
+                turn.queue(order.number, place)
+
+
+_FOLLOWED = "the stop follows the market"
+
+
+def is_resting_stop(order: PaperOrder) -> bool:
+    """Whether the order still waits for its stop price."""
+    return is_stop(order.terms) and not order.is_triggered
+
+
+def _interest(order: PaperOrder) -> Interest:
+    is_buy = order.side is OrderSide.BUY
+    return Interest(order.number, is_buy, limit_of(order.terms), order.leaves_quantity, order.priority)
+
+
+def _price_for(order: PaperOrder, quote: Quote, way_price: Decimal | None) -> Decimal | None:
+    """What an arriving order trades at; None when it takes neither the price passed on the way nor the quote's."""
+    limit, is_buy = limit_of(order.terms), order.side is OrderSide.BUY
+    if way_price is not None and (limit is None or (limit >= way_price if is_buy else limit <= way_price)):
+        return way_price
+    return price_at(order.side, quote) if is_marketable(order, quote) else None

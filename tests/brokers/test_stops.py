@@ -1,0 +1,231 @@
+"""Stop orders, case by case with the numbers worked out."""
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dropcopyd.brokers.paper.records import PaperStatus
+from dropcopyd.brokers.paper.triggers import Triggers, is_passed, ratcheted
+from dropcopyd.domain.order import OrderSide, OrderType
+from dropcopyd.domain.report import ReportKind
+from tests.brokers.build import BUY, DAY, GTC, SELL, D, Floor, asked, fills, kinds, quote, terms
+
+K = ReportKind
+STOP, STOP_LIMIT, TRAILING = OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP
+
+
+def test_a_sell_stop_triggers_on_the_bid_and_trades_there() -> None:
+    floor = Floor()
+    floor.show(quote("10.00", "10.02"))
+    assert kinds(floor.enter("c1", asked(STOP, 100, stop_price="9.95"), SELL)) == [K.ACCEPTED]
+    assert floor.show(quote("9.96", "9.98")) == []
+    reports = floor.show(quote("9.95", "9.97"))  # the bid is at the stop
+    assert kinds(reports) == [K.TRIGGERED, K.TRADE]
+    assert fills(reports) == [("c1", D(100), D("9.95"))]
+    assert reports[0].stop_price == D("9.95")
+
+
+def test_a_buy_stop_triggers_on_the_ask() -> None:
+    floor = Floor()
+    floor.show(quote("10.00", "10.02"))
+    floor.enter("c1", asked(STOP, 100, stop_price="10.05"))
+    assert floor.show(quote("10.03", "10.04")) == []  # the ask is a tick below
+    assert fills(floor.show(quote("10.04", "10.05"))) == [("c1", D(100), D("10.05"))]
+
+
+def test_a_gap_through_the_stop_fills_at_the_gapped_price() -> None:
+    """Stop 9.95; the market jumps from 10.00 to 9.60: no price between was there to be had."""
+    floor = Floor()
+    floor.show(quote("10.00", "10.02"))
+    floor.enter("c1", asked(STOP, 100, stop_price="9.95"), SELL)
+    assert fills(floor.show(quote("9.60", "9.62"))) == [("c1", D(100), D("9.60"))]
+
+
+def test_a_market_that_comes_through_every_price_fills_the_stop_at_its_price() -> None:
+    floor = Floor()
+    floor.show(quote("10.00", "10.02"))
+    floor.enter("c1", asked(STOP, 100, stop_price="9.95"), SELL)
+    assert fills(floor.show(quote("9.60", "9.62"), is_continuous=True)) == [("c1", D(100), D("9.95"))]
+
+
+def test_a_stop_limit_may_stay_unfilled_and_then_rests_at_its_limit() -> None:
+    """Stop 9.95, limit 9.90: the gap to 9.60 is beyond the limit; at 9.90 it fills."""
+    floor = Floor()
+    floor.show(quote("10.00", "10.02"))
+    floor.enter("c1", asked(STOP_LIMIT, 100, stop_price="9.95", limit_price="9.90"), SELL)
+    assert kinds(floor.show(quote("9.60", "9.62"))) == [K.TRIGGERED]
+    assert floor.order("c1").is_triggered
+    assert floor.show(quote("9.89", "9.91")) == []
+    assert fills(floor.show(quote("9.90", "9.92"))) == [("c1", D(100), D("9.90"))]
+
+
+def test_a_stop_that_the_market_has_passed_triggers_on_arrival() -> None:
+    floor = Floor()
+    floor.show(quote("10.00", "10.02"))
+    assert kinds(floor.enter("c1", asked(STOP, 10, stop_price="10.01"), SELL)) == [K.ACCEPTED, K.TRIGGERED, K.TRADE]
+
+
+def test_a_triggered_stop_comes_after_what_rested_there() -> None:
+    """30 on the bid at 9.95: the limit order that rested takes 20, the stop the 10 that are left."""
+    floor = Floor()
+    floor.show(quote("10.00", "10.02"))
+    floor.enter("stop", asked(STOP, 20, stop_price="9.95"), SELL)
+    floor.create("other", 20, "10.05", side=SELL)
+    floor.replace("limit", "other", terms(20, "9.95"))  # marketable only when the bid has 9.95 ... it trades at 10.00
+    assert fills(floor.reports)[-1] == ("limit", D(20), D("10.00"))
+    assert fills(floor.show(quote("9.95", "9.97", bid_size=10))) == [("stop", D(10), D("9.95"))]
+    assert fills(floor.show(quote("9.90", "9.97", bid_size=50))) == [("stop", D(10), D("9.90"))]
+
+
+def test_stops_trigger_nearest_first_then_earliest() -> None:
+    floor = Floor()
+    floor.show(quote("10.00", "10.02"))
+    floor.enter("far", asked(STOP, 5, stop_price="9.90"), SELL)
+    floor.enter("near", asked(STOP, 5, stop_price="9.95"), SELL)
+    floor.enter("near too", asked(STOP, 5, stop_price="9.95"), SELL)
+    reports = floor.show(quote("9.80", "9.82"))
+    assert [name for name, *_ in fills(reports)] == ["near", "near too", "far"]
+
+
+def test_a_trailing_stop_ratchets_by_an_amount_and_never_goes_back() -> None:
+    """Bid 10.00, trail 0.50: stop 9.50. Bid 10.30: 9.80. Bid 10.10: still 9.80. Bid 9.80: it sells."""
+    floor = Floor()
+    floor.show(quote("10.00", "10.02"))
+    reports = floor.enter("c1", asked(TRAILING, 10, trail_amount="0.50"), SELL)
+    assert [(r.kind, r.stop_price) for r in reports] == [(K.ACCEPTED, None), (K.RESTATED, D("9.50"))]
+    assert [(r.kind, r.stop_price) for r in floor.show(quote("10.30", "10.32"))] == [(K.RESTATED, D("9.80"))]
+    assert floor.show(quote("10.10", "10.12")) == []
+    assert floor.order("c1").terms.stop_price == D("9.80")
+    reports = floor.show(quote("9.80", "9.82"))
+    assert [r.kind for r in reports] == [K.TRIGGERED, K.TRADE]
+    assert fills(reports) == [("c1", D(10), D("9.80"))]
+
+
+def test_a_trailing_stop_ratchets_by_a_percentage_to_whole_ticks_away_from_the_market() -> None:
+    """A buy follows the ask down: 100.00 + 2.5 % = 102.50; at 99.99 it is 102.48975, a whole tick away: 102.49."""
+    floor = Floor()
+    floor.show(quote("99.98", "100.00"))
+    floor.enter("c1", asked(TRAILING, 10, trail_percent="2.5"))
+    assert floor.order("c1").terms.stop_price == D("102.50")
+    floor.show(quote("99.97", "99.99"))
+    assert floor.order("c1").terms.stop_price == D("102.49")
+    assert floor.show(quote("101.00", "102.48")) == []
+    assert fills(floor.show(quote("102.47", "102.49"))) == [("c1", D(10), D("102.49"))]
+
+
+def test_a_trailing_stop_without_a_market_begins_at_the_first_quote() -> None:
+    floor = Floor()
+    assert kinds(floor.enter("c1", asked(TRAILING, 10, GTC, trail_amount="1"), SELL)) == [K.ACCEPTED]
+    assert [(r.kind, r.stop_price) for r in floor.show(quote("10.00", "10.02"))] == [(K.RESTATED, D("9.00"))]
+
+
+def test_a_replace_keeps_the_stop_of_an_unchanged_trail_and_begins_anew_with_another() -> None:
+    floor = Floor()
+    floor.show(quote("10.00", "10.02"))
+    floor.enter("c1", asked(TRAILING, 10, trail_amount="0.50"), SELL)
+    floor.show(quote("10.40", "10.42"))
+    floor.show(quote("10.20", "10.22"))
+    reports = floor.replace("c2", "c1", asked(TRAILING, 5, trail_amount="0.50"))
+    assert [(r.kind, r.stop_price) for r in reports][1:] == [(K.REPLACED, D("9.90")), (K.RESTATED, D("9.90"))]
+    reports = floor.replace("c3", "c2", asked(TRAILING, 5, trail_amount="0.30"))
+    assert [(r.kind, r.stop_price) for r in reports][1:] == [(K.REPLACED, None), (K.RESTATED, D("9.90"))]
+    assert floor.order("c3").terms.stop_price == D("9.90")  # 10.20 - 0.30
+
+
+def test_a_triggered_stop_keeps_its_stop_price_but_can_be_changed_otherwise() -> None:
+    floor = Floor()
+    floor.show(quote("10.00", "10.02"))
+    floor.enter("c1", asked(STOP_LIMIT, 100, stop_price="9.95", limit_price="9.90"), SELL)
+    floor.show(quote("9.60", "9.62"))
+    reports = floor.replace("c2", "c1", asked(STOP_LIMIT, 100, stop_price="9.50", limit_price="9.40"))
+    assert [(r.kind, r.reason_code) for r in reports][-1] == (K.REQUEST_REFUSED, "too_late")
+    reports = floor.replace("c3", "c1", asked(STOP_LIMIT, 100, stop_price="9.95", limit_price="9.60"))
+    assert fills(reports) == [("c3", D(100), D("9.60"))]
+
+
+def test_a_limit_order_becomes_a_stop_and_a_stop_a_limit_order() -> None:
+    floor = Floor()
+    floor.show(quote("10.00", "10.02"))
+    floor.create("c1", 10, "10.10", side=SELL)
+    floor.replace("c2", "c1", asked(STOP, 10, stop_price="9.90"))
+    assert floor.show(quote("10.20", "10.22")) == []
+    floor.replace("c3", "c2", terms(10, "10.30"))
+    assert floor.show(quote("9.80", "9.82")) == []
+    assert floor.order("c3").status is PaperStatus.WORKING
+    assert fills(floor.show(quote("10.30", "10.32"))) == [("c3", D(10), D("10.30"))]
+
+
+def test_a_waiting_stop_can_be_cancelled() -> None:
+    floor = Floor()
+    floor.show(quote("10.00", "10.02"))
+    floor.enter("c1", asked(TRAILING, 10, trail_amount="0.50"), SELL)
+    assert kinds(floor.cancel("x", "c1")) == [K.PENDING_CANCEL, K.CANCELLED]
+    assert floor.show(quote("1.00", "1.02")) == []
+
+
+@pytest.mark.parametrize(
+    ("bad", "code"),
+    [
+        (asked(STOP, 1), "invalid_price"),
+        (asked(STOP, 1, stop_price="9.955"), "invalid_price_increment"),
+        (asked(STOP_LIMIT, 1, stop_price="9.95"), "invalid_price"),
+        (asked(TRAILING, 1), "invalid_price"),
+        (asked(TRAILING, 1, trail_amount="1", trail_percent="1"), "invalid_price"),
+        (asked(TRAILING, 1, trail_amount="0.005"), "invalid_price_increment"),
+        (asked(TRAILING, 1, trail_percent="100"), "invalid_price"),
+    ],
+)
+def test_stops_with_impossible_prices_are_refused(bad: object, code: str) -> None:
+    floor = Floor()
+    (report,) = floor.enter("c1", bad)  # type: ignore[arg-type]
+    assert (report.kind, report.reason_code) == (K.REJECTED, code)
+
+
+PRICES = st.integers(200, 1800).map(lambda cents: Decimal(cents).scaleb(-2))
+TRAILS = st.one_of(
+    st.integers(1, 300).map(lambda cents: {"trail_amount": str(Decimal(cents).scaleb(-2))}),
+    st.integers(1, 5000).map(lambda points: {"trail_percent": str(Decimal(points).scaleb(-2))}),
+    PRICES.map(lambda price: {"stop_price": str(price)}),
+)
+
+
+@given(
+    st.lists(st.tuples(TRAILS, st.sampled_from([BUY, SELL])), min_size=1, max_size=8),
+    st.lists(PRICES, max_size=25),
+)
+def test_the_sorted_stops_do_what_looking_at_each_one_does(
+    orders: list[tuple[dict[str, str], OrderSide]], prices: list[Decimal]
+) -> None:
+    """Triggers find exactly the stops that a walk over all of them would move and trigger."""
+    floor = Floor()
+    plain = {}
+    triggers = Triggers()
+    for number, (prices_of, side) in enumerate(orders):
+        kind = STOP if "stop_price" in prices_of else TRAILING
+        floor.enter(f"c{number}", asked(kind, 1, DAY, **prices_of), side)
+        order = floor.order(f"c{number}")
+        plain[order.number] = order
+        triggers.add(order)
+    for bid in prices:
+        shown = quote(str(bid), str(bid + D("0.02")))
+        expected = {n: m for n, order in plain.items() if (m := _moved(order, shown)) is not order}
+        moved = {order.number: order for order in triggers.ratchets(shown)}
+        assert moved == expected
+        for order in moved.values():
+            triggers.remove(order)
+            triggers.add(order)
+        plain |= moved
+        hit = []
+        for number in triggers.triggered(shown):
+            hit.append(number)
+            triggers.remove(plain[number])
+        assert sorted(hit) == sorted(n for n, order in plain.items() if is_passed(order, shown))
+        plain = {n: order for n, order in plain.items() if n not in hit}
+
+
+def _moved(order: object, shown: object) -> object:
+    if order.terms.order_type is not TRAILING:  # type: ignore[attr-defined]
+        return order
+    return ratcheted(order, shown)  # type: ignore[arg-type]
