@@ -12,6 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
 import dropcopy
@@ -283,3 +284,34 @@ async def is_open(url: str) -> bool:
     with suppress(OSError):
         await writer.wait_closed()
     return True
+
+
+async def test_a_client_with_tokens_trades_and_its_stream_outlives_each_of_them(tmp_path: Path) -> None:
+    async with daemon(tmp_path) as running:
+        given: list[str] = []
+
+        def token() -> str:
+            answer = httpx2.post(
+                f"{running.line['rest']}/v1/tokens",
+                json={"lifetime_s": 2},
+                headers={"x-api-key": running.line["api_key"]},
+            )
+            given.append(answer.json()["token"])
+            return given[-1]
+
+        async with running.client(api_key=None, token=token) as client, client.stream(client.account_id) as stream:
+            await until(stream, lambda e: isinstance(e, dropcopy.Status))
+            (*_, lost) = await until(stream, lambda e: isinstance(e, dropcopy.Disconnected))
+            assert isinstance(lost, dropcopy.Disconnected)
+            assert lost.code == "token_expired"
+            await until(stream, lambda e: isinstance(e, dropcopy.Status))
+            intent = await client.submit(client.account_id or "", symbol="AAPL", side="BUY", spec=Market("1"))
+            await until(stream, is_order(intent, "FILLED"))
+        assert len(set(given)) >= 3
+
+        async with running.client(api_key=None, token=given[0]) as late, late.stream(late.account_id) as stream:
+            with pytest.raises(dropcopy.Unauthenticated) as refused:
+                await anext(stream)
+            assert refused.value.code == "token_expired"
+            with pytest.raises(dropcopy.Unauthenticated):
+                await late.orders(late.account_id or "")

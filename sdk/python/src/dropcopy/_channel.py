@@ -8,13 +8,14 @@ they keep idle NAT entries open.
 import asyncio
 import ipaddress
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final, cast
 
 import grpc
 import grpc.aio
 
 from dropcopy import proto
+from dropcopy._credential import Credential
 from dropcopy._errors import (
     ApiError,
     InternalError,
@@ -52,7 +53,7 @@ class Target:
     """Where the gateway's gRPC port is. `roots` are PEM certificates to trust, None = the system's."""
 
     address: str
-    api_key: str = field(repr=False)
+    credential: Credential
     is_plaintext: bool
     roots: bytes | None = None
 
@@ -90,7 +91,7 @@ class Call:
             credentials = grpc.ssl_channel_credentials(target.roots)
             self._channel = grpc.aio.secure_channel(target.address, credentials, options=options)
         method = self._channel.unary_stream(proto.SUBSCRIBE_EVENTS_PATH, proto.Subscribe.SerializeToString, None)
-        self._call: Any = method(request, metadata=(("x-api-key", target.api_key),))
+        self._call: Any = method(request, metadata=(target.credential.header(),))
         self._is_closed = False
 
     async def read(self) -> bytes:

@@ -13,6 +13,7 @@ from typing import Any, Final, Self, TypeVar
 from urllib.parse import urlsplit
 
 from dropcopy._channel import Target, is_loopback
+from dropcopy._credential import Credential
 from dropcopy._decode import MalformedError, from_json
 from dropcopy._enums import AssetClass, EventType, OrderSide, OrderVenue
 from dropcopy._errors import ConfigurationError, UnexpectedAnswer
@@ -27,11 +28,13 @@ _Row = TypeVar("_Row")
 
 
 class Client:
-    """One gateway as one API key sees it. Use it as an async context manager, in one event loop.
+    """One gateway as one API key, or one bearer token, sees it. Use it as an async context manager, in one event loop.
 
     `rest` is the base URL, `grpc` is `host:port`, `ca` a PEM file of certificates to trust (then gRPC is TLS).
     Without `ca`, gRPC is plaintext to this machine and TLS with the system's certificates elsewhere; `plaintext`
-    True or False decides it outright. An API key travels unencrypted to another machine only with `plaintext=True`.
+    True or False decides it outright. A key or token travels unencrypted to another machine only with `plaintext=True`.
+    In place of `api_key` there may be a `token` of `POST /v1/tokens`: text, or a function that gives the one of the
+    moment at once; a stream whose token expires then goes on with the next one.
     `timeout_s` bounds each REST call as a whole, `connect_timeout_s` the connecting in it.
 
     Raises ConfigurationError. Nothing is connected before the first call.
@@ -42,22 +45,22 @@ class Client:
         *,
         rest: str,
         grpc: str,
-        api_key: str,
+        api_key: str | None = None,
+        token: str | Callable[[], str] | None = None,
         ca: str | Path | None = None,
         plaintext: bool | None = None,
         account_id: str | None = None,
         timeout_s: float = 15.0,
         connect_timeout_s: float = 5.0,
     ) -> None:
-        if not api_key or not api_key.isascii() or not api_key.isprintable() or " " in api_key:
-            raise ConfigurationError("the API key is empty or holds characters that no key has")
+        credential = Credential.of(api_key, token)
         self.account_id = account_id
         """The account to use by default: what `from_env` and the command line were told. No method reads it."""
         roots = _read_roots(ca)
-        self._target = Target(grpc, api_key, _is_plaintext(grpc, ca, plaintext), roots)
+        self._target = Target(grpc, credential, _is_plaintext(grpc, ca, plaintext), roots)
         self._rest = Rest(
             _checked_url(rest, plaintext),
-            api_key,
+            credential,
             verify=True if ca is None else ssl.create_default_context(cafile=str(ca)),
             timeout_s=timeout_s,
             connect_timeout_s=connect_timeout_s,

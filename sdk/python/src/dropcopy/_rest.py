@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import httpx2
 
 from dropcopy._channel import is_loopback
+from dropcopy._credential import Credential
 from dropcopy._errors import (
     ApiError,
     ConnectionFailed,
@@ -39,16 +40,23 @@ class _InDoubt(Exception):  # noqa: N818 # a state of knowledge
 
 
 class Rest:
-    """HTTP calls of one API key. Never follows redirects, never repeats a request by itself."""
+    """HTTP calls of one credential. Never follows redirects, never repeats a request by itself."""
 
     def __init__(
-        self, base_url: str, api_key: str, *, verify: ssl.SSLContext | bool, timeout_s: float, connect_timeout_s: float
+        self,
+        base_url: str,
+        credential: Credential,
+        *,
+        verify: ssl.SSLContext | bool,
+        timeout_s: float,
+        connect_timeout_s: float,
     ) -> None:
+        self._credential = credential
         self._timeout_s = timeout_s
         self._address = base_url
         self._http = httpx2.AsyncClient(
             base_url=base_url,
-            headers={"x-api-key": api_key, "accept": "application/json, application/problem+json"},
+            headers={"accept": "application/json, application/problem+json"},
             verify=verify,
             follow_redirects=False,
             timeout=httpx2.Timeout(timeout_s, connect=connect_timeout_s, pool=connect_timeout_s),
@@ -64,7 +72,7 @@ class Rest:
         """The JSON object behind a path. Raises ConnectionFailed, ApiError, UnexpectedAnswer."""
         try:
             async with asyncio.timeout(self._timeout_s):
-                response = await self._http.get(path, params=query)
+                response = await self._http.get(path, params=query, headers=[self._credential.header()])
         except (httpx2.TransportError, TimeoutError) as error:
             raise ConnectionFailed(f"no answer from {self._address}: {_text(error)}") from error
         if response.status_code >= 300:
@@ -102,7 +110,8 @@ class Rest:
         path = f"/v1/accounts/{account_id}/intents"
         try:
             async with asyncio.timeout(self._timeout_s):
-                response = await self._http.post(path, json=body, headers={"idempotency-key": key})
+                headers = [self._credential.header(), ("idempotency-key", key)]
+                response = await self._http.post(path, json=body, headers=headers)
         except _NOT_SENT as error:
             raise ConnectionFailed(f"not sent: no connection to {self._address}: {_text(error)}") from error
         except (httpx2.HTTPError, TimeoutError) as error:

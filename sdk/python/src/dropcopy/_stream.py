@@ -17,6 +17,7 @@ from google.protobuf.message import DecodeError
 from dropcopy import proto
 from dropcopy._channel import QUOTA, Call, CallEnded, Target
 from dropcopy._continuity import Arrival, Continuity
+from dropcopy._credential import EXPIRED
 from dropcopy._decode import from_message
 from dropcopy._enums import EventType, ResumeOutcome
 from dropcopy._errors import ChainBroken, ConnectionFailed, QuotaExceeded, StreamGap
@@ -269,7 +270,8 @@ class Stream:
     def _raise_if_fatal(self, cause: Exception, now: float) -> None:
         error: Exception | None = cause if isinstance(cause, ChainBroken) else None
         if isinstance(cause, CallEnded):
-            error = cause.as_error()
+            is_renewable = cause.code == EXPIRED and self._target.credential.is_renewable
+            error = None if is_renewable else cause.as_error()
             is_own_place = isinstance(error, QuotaExceeded) and error.code == QUOTA and self.counters.connections
             if is_own_place and self._failures < _QUOTA_ATTEMPTS_MAX:
                 error = None
