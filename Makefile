@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 UV_VERSION := 0.13.9
 export UV_NO_PROGRESS := 1
 
-.PHONY: help setup demo test lint types gen ci bench bench-fanout interop constraints clean
+.PHONY: help setup demo test lint types gen ci bench bench-fanout bench-idle stream-campaign soak-slow-reader interop constraints clean
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -46,6 +46,15 @@ interop: setup ## clients in Python, Node, Go and Java against the real server; 
 
 bench-fanout: setup ## fan-out beside grpcio, grpclib and grpc-go (see docs/performance.md)
 	@PYTHONPATH=. $(BIN)/python -m bench.fanout $(ARGS)
+
+stream-campaign: setup ## random clients against one gateway, checked by a model; ARGS="--seconds 600 --seed 1"
+	@PYTHONPATH=. $(BIN)/python -m tests.soak campaign $(ARGS)
+
+soak-slow-reader: setup ## 200,000 events past a reader that does not read: memory, cut, resume
+	@PYTHONPATH=. $(BIN)/python -m tests.soak slow-reader $(ARGS)
+
+bench-idle: setup ## 10,000 idle streams: memory, heartbeats, 1,000 clients that come back at once
+	@PYTHONPATH=. $(BIN)/python -m tests.soak idle $(ARGS)
 
 types: setup ## mypy --strict
 	@$(BIN)/mypy --no-error-summary

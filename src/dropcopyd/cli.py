@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Final
 
+import structlog
 import typer
 
 from dropcopyd import config, dev
@@ -25,7 +26,7 @@ from dropcopyd.observe import configure_logs
 from dropcopyd.store.admin import Admin
 from dropcopyd.store.audit import audit
 from dropcopyd.store.backup import backup, restore
-from dropcopyd.system import RandomIds, SystemClock
+from dropcopyd.system import RandomIds, SystemClock, allow_open_files
 
 app = typer.Typer(
     name="dropcopyd",
@@ -337,13 +338,18 @@ def _organization(admin: Admin, name_or_id: str) -> str:
 
 def _run(settings: Settings, on_ready: Callable[[Addresses], None]) -> None:
     configure_logs(settings.log_level, as_json=settings.log_json)
+    open_files_max = allow_open_files()
+
+    def ready(addresses: Addresses) -> None:
+        structlog.get_logger().info("process.ready", open_files_max=open_files_max)
+        on_ready(addresses)
 
     async def run() -> None:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        await Node(settings).run(on_ready, stop)
+        await Node(settings).run(ready, stop)
 
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(run())

@@ -1,15 +1,28 @@
 """The real clock, ids and failpoints: the ports that the operating system answers."""
 
 import os
+import resource
 import secrets
 import signal
 import time
 import uuid
 from collections import Counter
+from contextlib import suppress
 from typing import Final
 
+_OPEN_FILES_MAX: Final = 1_048_576
 _ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+
+
+def allow_open_files() -> int:
+    """Raise this process's limit of open files to the hard one: every stream may be a connection. Returns the limit."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard == resource.RLIM_INFINITY or soft < hard:
+        wanted = _OPEN_FILES_MAX if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES_MAX)
+        with suppress(ValueError, OSError):  # some systems allow less than they say
+            resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
 class SystemClock:

@@ -2,15 +2,18 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dropcopy import proto as pb
+from dropcopyd.domain import machine
 from dropcopyd.domain.account import BrokerKind
 from dropcopyd.domain.event import EventType
 from dropcopyd.domain.limits import Limits
+from dropcopyd.domain.report import BalanceReport
 from dropcopyd.errors import Code, DropcopyError, InvalidError, NotFoundError, StoreError
 from dropcopyd.store.admin import Admin
 from dropcopyd.store.sqlite import SqliteStore
@@ -88,6 +91,19 @@ async def test_state_comes_between_the_confirmation_and_the_live_feed(node: Node
     await commit(node, desk.create_batch())
     await one.hear(2)
     assert one.words[-2:] == [f"{head + 1} intent_action", f"{head + 2} broker_order"]
+
+
+async def test_balances_are_replayed_as_they_are_at_the_head(node: Node, desk: Desk) -> None:
+    for currency, cash in (("USD", "10"), ("EUR", "3"), ("USD", "7.5")):
+        batch = desk.play.take(
+            machine.take_balance(desk.play.state, BalanceReport(currency=currency, cash=Decimal(cash)), 0)
+        )
+        await commit(node, batch)
+    one = await attached(node, subscribe(ONE, frozenset({K.ACCOUNT_BALANCE})))
+    balances = [event.account_balance for _, event in one.heard if event.WhichOneof("event") == "account_balance"]
+    assert {(balance.currency, balance.cash) for balance in balances} == {("USD", "7.5"), ("EUR", "3")}
+    assert len(balances) == 2
+    assert one.words[-1] == "primed account_balance"
 
 
 async def test_live_delivery_replays_positions_but_no_orders(node: Node, desk: Desk) -> None:

@@ -107,3 +107,25 @@ def test_what_is_not_there_is_said(tmp_path: Path) -> None:
     assert "exists already" in run("orgs", "add", "acme", *data, fails=True)
     assert "missing.csv" in run("instruments", "import", str(tmp_path / "missing.csv"), *data, fails=True)
     assert "no settings file" in run("serve", "--config", str(tmp_path / "none.toml"), fails=True)
+
+
+def open_files(pid: int) -> tuple[str, str]:
+    """Soft and hard limit of a process."""
+    lines = Path(f"/proc/{pid}/limits").read_text().splitlines()
+    soft, hard = next(line for line in lines if line.startswith("Max open files")).split()[3:5]
+    return soft, hard
+
+
+async def test_the_daemon_raises_its_limit_of_open_files_to_the_hard_one(tmp_path: Path) -> None:
+    command = f"ulimit -Sn 256 && exec {sys.executable} -m dropcopyd dev --json --data {tmp_path / 'data'}"
+    process = await asyncio.create_subprocess_exec(
+        *("sh", "-c", f"{command} --rest-port 0 --grpc-port 0 --grpc-tls-port 0"), stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        assert process.stdout is not None
+        assert await asyncio.wait_for(process.stdout.readline(), 30)
+        soft, hard = open_files(process.pid)
+        assert soft == hard != "256"
+    finally:
+        process.kill()
+        await process.wait()

@@ -61,6 +61,8 @@ class Limits:
     doubt_grace_s: float = 1.0
     """'Not found' at the broker counts as proof only when asked twice, at least this far apart."""
     writer_queue_batches: int = 10_000
+    page_cache_bytes: int = 32 * MIB
+    """Of each connection to the journal: one writer, two readers."""
     retention_s: float = 3_600.0
     """Closed orders and flat positions leave the replayed state this long after their last change."""
     page_size_max: int = 100

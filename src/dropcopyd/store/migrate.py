@@ -12,6 +12,7 @@ from dropcopyd.errors import Code, DropcopyError, StoreError
 DATABASE_NAME: Final = "dropcopy.db"
 LOCK_NAME: Final = "dropcopy.lock"
 _BUSY_MS: Final = 10_000
+_CACHE_BYTES: Final = 32 * 1024 * 1024
 
 
 def hold_folder(folder: Path) -> IO[str]:
@@ -35,7 +36,7 @@ def hold_folder(folder: Path) -> IO[str]:
     return file
 
 
-def connect(path: Path, *, is_reader: bool = False) -> sqlite3.Connection:
+def connect(path: Path, *, is_reader: bool = False, cache_bytes: int = _CACHE_BYTES) -> sqlite3.Connection:
     """A connection in autocommit mode (transactions are explicit) with the product's pragmas.
 
     Every commit is flushed to the disk (synchronous=FULL). May be handed between threads, used by one at a time.
@@ -45,7 +46,7 @@ def connect(path: Path, *, is_reader: bool = False) -> sqlite3.Connection:
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
-    connection.execute("PRAGMA cache_size = -32768")
+    connection.execute(f"PRAGMA cache_size = -{cache_bytes // 1024}")
     if is_reader:
         connection.execute("PRAGMA query_only = ON")
     return connection

@@ -22,8 +22,9 @@ Query = Callable[[sqlite3.Connection], _Result]
 class Reader:
     """Runs queries beside the writer; each sees committed data of one instant."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, cache_bytes: int) -> None:
         self._path = path
+        self._cache_bytes = cache_bytes
         self._local = threading.local()
         self._threads = ThreadPoolExecutor(_READERS, thread_name_prefix="dropcopy-reader")
         self._connections: list[sqlite3.Connection] = []
@@ -56,7 +57,7 @@ class Reader:
     def _run(self, query: Query[_Result]) -> _Result:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
-            connection = migrate.connect(self._path, is_reader=True)
+            connection = migrate.connect(self._path, is_reader=True, cache_bytes=self._cache_bytes)
             connection.row_factory = sqlite3.Row
             self._local.connection = connection
             self._connections.append(connection)

@@ -64,7 +64,7 @@ class SqliteStore:
         self._is_closed = False
         self._has_room = asyncio.Event()
         self._has_room.set()
-        self._reader = Reader(path)
+        self._reader = Reader(path, limits.page_cache_bytes)
         self._read = self._reader.read
         self.record = Record(queries=SqliteQueries(self._reader, self._accounts.__getitem__))
         """What may be asked of the record."""
@@ -303,7 +303,7 @@ def open_store(
     connection: sqlite3.Connection | None = None
     try:
         path = folder / migrate.DATABASE_NAME
-        connection = migrate.connect(path)
+        connection = migrate.connect(path, cache_bytes=limits.page_cache_bytes)
         migrate.migrate(connection, clock.now_ns())
         epoch = migrate.settle_epoch(connection, path, ids.uuid())
         loop = asyncio.get_running_loop()
