@@ -36,6 +36,9 @@ class Code(StrEnum):
     STREAM_NOT_FOUND = "stream_not_found"
     UNKNOWN_SYMBOL = "unknown_symbol"
     AMBIGUOUS_SYMBOL = "ambiguous_symbol"
+    CONTROL_REFUSED = "control_refused"
+    VERSION_REQUIRED = "version_required"
+    VERSION_CONFLICT = "version_conflict"
     IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"
     # limits and state of the service
     STREAM_QUOTA_EXCEEDED = "stream_quota_exceeded"

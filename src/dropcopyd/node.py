@@ -21,10 +21,12 @@ from dropcopyd.domain.instrument import Instrument
 from dropcopyd.errors import Code, DropcopyError
 from dropcopyd.flow.access import Access
 from dropcopyd.flow.bookkeeping import DayRoller
+from dropcopyd.flow.controls import Controls, References
 from dropcopyd.flow.dispatch import Dispatcher
 from dropcopyd.flow.hub import Hub
 from dropcopyd.flow.ingest import Ingest
 from dropcopyd.flow.intake import Intake
+from dropcopyd.flow.masscancel import MassCancel
 from dropcopyd.flow.ownership import Actors, Spawn
 from dropcopyd.flow.pump import Pumps
 from dropcopyd.flow.quota import StreamQuota
@@ -133,6 +135,7 @@ class Node:
         services.create_task(parts.streams.run())
         services.create_task(parts.roller.run())
         services.create_task(parts.ingest.watch())
+        services.create_task(parts.cancels.run())
         services.create_task(_sweep(parts.actors))
         self._is_ready = True
         _log.info("node.ready", rest=addresses.rest, grpc=addresses.grpc, grpc_tls=addresses.grpc_tls)
@@ -172,8 +175,11 @@ class Node:
         broker = self._broker_over(paper)
         actors = Actors(store, clock, spawn, on_loaded=connect, marks_of=lambda _account: paper.mark)
         roller = DayRoller(store, actors, clock)
+        controls = Controls(actors=actors, store=store, clock=clock, references=_prices_of(paper))
+        await controls.open()
         dispatcher = Dispatcher(
             brokers={BrokerKind.PAPER: broker},
+            controls=controls,
             clock=clock,
             limits=limits,
             spawn=spawn,
@@ -193,6 +199,7 @@ class Node:
         intake = Intake(
             actors=actors,
             dispatcher=dispatcher,
+            controls=controls,
             store=store,
             catalogue=catalogue,
             clock=clock,
@@ -201,11 +208,14 @@ class Node:
             failpoints=failpoints,
             metrics=metrics,
         )
+        cancels = MassCancel(actors=actors, intake=intake, controls=controls, store=store, clock=clock)
         app = create_app(
             Dependencies(
                 access=access,
                 intake=intake,
                 record=store.record,
+                controls=controls,
+                cancels=cancels,
                 clock=clock,
                 limits=limits,
                 metrics=metrics,
@@ -218,7 +228,7 @@ class Node:
         )
         rest = RestServer(app, self._settings.rest_host, self._settings.rest_port)
         grpc = self._grpc(group, access, quota, streams, new_session)
-        return _Parts(rest, grpc, streams, book, broker, ingest, intake, actors, roller)
+        return _Parts(rest, grpc, streams, book, broker, ingest, intake, cancels, actors, roller)
 
     def _broker_over(self, paper: PaperBroker) -> Broker:
         """The broker as the flow sees it: with chaos in between where that is set."""
@@ -290,8 +300,14 @@ class _Parts:
     broker: Broker
     ingest: Ingest
     intake: Intake
+    cancels: MassCancel
     actors: Actors
     roller: DayRoller
+
+
+def _prices_of(paper: PaperBroker) -> References:
+    """Where controls take reference prices from: the account's broker."""
+    return lambda _account, instrument: paper.reference(instrument)
 
 
 class _StoppedError(Exception):

@@ -7,8 +7,10 @@ from typing import Protocol
 
 from dropcopyd.domain.account import Account, AccountStatus, BrokerKind, Scope
 from dropcopyd.domain.adjustment import Adjustment
+from dropcopyd.domain.audit import AuditEntry
 from dropcopyd.domain.balance import Balance
 from dropcopyd.domain.command import Command, IdempotencyRecord
+from dropcopyd.domain.controls import Control, Reference
 from dropcopyd.domain.event import Batch, Event, EventType
 from dropcopyd.domain.fold import History
 from dropcopyd.domain.instrument import Instrument, InstrumentKey
@@ -102,6 +104,9 @@ class MarketData(Protocol):
 
         Answers at once: it is asked inside decisions.
         """
+
+    def reference(self, instrument: Instrument) -> Reference | None:
+        """The same price, or the last one known, with when it was made; controls judge by it."""
 
 
 # --- store --------------------------------------------------------------------------------------------------------
@@ -299,5 +304,17 @@ class Store(Protocol):
         """Those of these keys that are disabled or gone."""
 
     async def instruments(self) -> tuple[Instrument, ...]: ...
+
+    async def controls(self) -> tuple[Control, ...]:
+        """Every control of every organization."""
+
+    async def put_control(self, control: Control, entry: AuditEntry) -> None:
+        """Keep a control, and the line of the audit log that goes with it."""
+
+    async def audit(self, entry: AuditEntry) -> None:
+        """Add a line to the audit log."""
+
+    async def read_audit(self, organization_id: str, before: int, limit: int) -> list[AuditEntry]:
+        """An organization's lines below a number, newest first."""
 
     async def close(self) -> None: ...

@@ -22,6 +22,7 @@ from dropcopyd.domain.report import (
     OrderReport,
     SubmitResult,
 )
+from dropcopyd.flow.controls import Controls, References
 from dropcopyd.flow.dispatch import Dispatcher
 from dropcopyd.flow.ingest import Ingest
 from dropcopyd.flow.intake import AmendRequest, CreateRequest, Intake, SubmitRequest
@@ -118,6 +119,7 @@ class Gateway:
     dispatcher: Dispatcher
     ingest: Ingest
     intake: Intake
+    controls: Controls
     journal: dict[str, list[Committed]]
 
     async def connect(self) -> None:
@@ -204,6 +206,7 @@ async def trading(
     broker: ScriptedBroker | None = None,
     failpoints: Failpoints | None = None,
     ids: SequentialIds | None = None,
+    references: References = lambda _account, _instrument: None,
 ) -> AsyncIterator[Gateway]:
     """A run that ends by being cancelled wherever it is, as a daemon does that is stopped."""
     clock = clock or ManualClock(START_NS)
@@ -222,8 +225,10 @@ async def trading(
             born.append(tasks.create_task(coroutine))
 
         metrics, actors = Metrics(), Actors(store, clock, spawn)
+        controls = Controls(actors=actors, store=store, clock=clock, references=references)
         dispatcher = Dispatcher(
             brokers={BrokerKind.PAPER: broker},
+            controls=controls,
             clock=clock,
             limits=limits,
             spawn=spawn,
@@ -243,6 +248,7 @@ async def trading(
         intake = Intake(
             actors=actors,
             dispatcher=dispatcher,
+            controls=controls,
             store=store,
             catalogue=Catalogue(INSTRUMENTS),
             clock=clock,
@@ -251,6 +257,6 @@ async def trading(
             failpoints=points,
             metrics=metrics,
         )
-        yield Gateway(store, clock, broker, actors, dispatcher, ingest, intake, journal)
+        yield Gateway(store, clock, broker, actors, dispatcher, ingest, intake, controls, journal)
         for task in born:
             task.cancel()

@@ -19,9 +19,11 @@ from dropcopyd.domain.limits import Limits
 from dropcopyd.domain.money import parse
 from dropcopyd.domain.report import OrderReport
 from dropcopyd.flow.access import Access, digest, mint_key
+from dropcopyd.flow.controls import Controls
 from dropcopyd.flow.dispatch import Dispatcher
 from dropcopyd.flow.hub import Hub
 from dropcopyd.flow.intake import Intake
+from dropcopyd.flow.masscancel import MassCancel
 from dropcopyd.flow.ownership import Actors
 from dropcopyd.flow.pump import Pumps
 from dropcopyd.flow.quota import StreamQuota
@@ -203,10 +205,20 @@ async def opened(
         on_committed=hub.publish,
     )
     actors = Actors(store, clock, spawn)
-    dispatcher = Dispatcher(brokers={}, clock=clock, limits=limits, spawn=spawn, failpoints=failpoints, metrics=metrics)
+    controls = Controls(actors=actors, store=store, clock=clock, references=lambda _account, _instrument: None)
+    dispatcher = Dispatcher(
+        brokers={},
+        controls=controls,
+        clock=clock,
+        limits=limits,
+        spawn=spawn,
+        failpoints=failpoints,
+        metrics=metrics,
+    )
     intake = Intake(
         actors=actors,
         dispatcher=dispatcher,
+        controls=controls,
         store=store,
         catalogue=Catalogue(await store.instruments()),
         clock=clock,
@@ -235,6 +247,8 @@ async def opened(
         access=access,
         intake=intake,
         record=store.record,
+        controls=controls,
+        cancels=MassCancel(actors=actors, intake=intake, controls=controls, store=store, clock=clock),
         clock=clock,
         limits=limits,
         metrics=metrics,

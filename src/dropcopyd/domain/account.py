@@ -32,6 +32,7 @@ class Scope(StrEnum):
     INTENTS_EDIT = "intents:edit"
     RECORDS_READ = "records:read"
     STREAM_READ = "stream:read"
+    CONTROLS_EDIT = "controls:edit"
 
 
 class PrincipalType(StrEnum):

@@ -17,6 +17,7 @@ import structlog
 from dropcopyd.domain import machine
 from dropcopyd.domain.account import BrokerKind
 from dropcopyd.domain.command import Command, OutcomeKind
+from dropcopyd.domain.controls import Objection
 from dropcopyd.domain.event import Batch
 from dropcopyd.domain.limits import Limits
 from dropcopyd.domain.order import ActionType, OrderType, TimeInForce
@@ -33,6 +34,7 @@ from dropcopyd.domain.report import (
 )
 from dropcopyd.domain.state import AccountState
 from dropcopyd.errors import DropcopyError
+from dropcopyd.flow.controls import Controls
 from dropcopyd.flow.ownership import Actor, Spawn
 from dropcopyd.observe import Metrics
 from dropcopyd.ports import Broker, Clock, Failpoints, Submission
@@ -53,6 +55,7 @@ class Dispatcher:
         self,
         *,
         brokers: dict[BrokerKind, Broker],
+        controls: Controls,
         clock: Clock,
         limits: Limits,
         spawn: Spawn,
@@ -60,6 +63,7 @@ class Dispatcher:
         metrics: Metrics,
     ) -> None:
         self._brokers = brokers
+        self._controls = controls
         self._clock = clock
         self._limits = limits
         self._spawn = spawn
@@ -127,10 +131,8 @@ class Dispatcher:
 
     async def _attempt(self, actor: Actor, command: Command) -> None:
         """One attempt: wait for the session, commit that it begins, send, take the answer."""
-        begun = None
-        if await self._is_connected_in_time(actor, command):
-            begun = await actor.decide(lambda state, now_ns: machine.begin_attempt(state, command, now_ns))
-        if begun is None:
+        has_begun = await self._is_connected_in_time(actor, command) and await self._begin(actor, command)
+        if not has_begun:
             await self._expire(actor, command)
             return
         self._failpoints.reached("dispatch.begun")
@@ -149,6 +151,22 @@ class Dispatcher:
                 await actor.decide(lambda state, now_ns: machine.refuse(state, command, reason_code, reason, now_ns))
             case Unknown(cause):
                 self.settle(actor, command, cause)
+
+    async def _begin(self, actor: Actor, command: Command) -> bool:
+        """Commit that the attempt begins, unless a control objects now: one decision, so that nothing slips between."""
+        objections: list[Objection] = []
+
+        def decision(state: AccountState, now_ns: int) -> Batch | None:
+            found = self._controls.recheck(actor, command)
+            if found is None:
+                return machine.begin_attempt(state, command, now_ns)
+            objections.append(found)
+            return machine.withhold(state, command, found.control, found.message, now_ns)
+
+        batch = await actor.decide(decision)
+        if batch is not None and objections:
+            await self._controls.note_withheld(actor.account, objections[-1], command)
+        return batch is not None and not objections
 
     async def _expire(self, actor: Actor, command: Command) -> None:
         """The end of a command whose attempt did not begin in time; any other is left as it is."""

@@ -7,7 +7,7 @@ twin that comes while the first is being committed waits for it.
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -25,6 +25,7 @@ from dropcopyd.domain.order import ActionType, OrderSide, OrderTerms, OrderVenue
 from dropcopyd.domain.order_rules import accepted_times, spec_name
 from dropcopyd.domain.state import AccountState, Chain
 from dropcopyd.errors import Code, DropcopyError, InvalidError, NotFoundError
+from dropcopyd.flow.controls import ControlError, Controls, Wanted
 from dropcopyd.flow.dispatch import Dispatcher
 from dropcopyd.flow.ownership import Actor, Actors
 from dropcopyd.observe import Metrics
@@ -88,6 +89,7 @@ class Intake:
         *,
         actors: Actors,
         dispatcher: Dispatcher,
+        controls: Controls,
         store: Store,
         catalogue: Catalogue,
         clock: Clock,
@@ -98,6 +100,7 @@ class Intake:
     ) -> None:
         self._actors = actors
         self._dispatcher = dispatcher
+        self._controls = controls
         self._store = store
         self._catalogue = catalogue
         self._clock = clock
@@ -115,7 +118,7 @@ class Intake:
 
         Raises NotFoundError (intent, order, symbol), InvalidError (TIME_IN_FORCE_REFUSED: not at this broker),
         DropcopyError (IDEMPOTENCY_KEY_REUSED with the pointer of the first differing field, OVERLOADED,
-        TOO_MANY_IN_FLIGHT, ACCOUNT_HALTED, DRAINING), StoreError when nothing was kept.
+        CONTROL_REFUSED, TOO_MANY_IN_FLIGHT, ACCOUNT_HALTED, DRAINING), StoreError when nothing was kept.
         """
         if self.is_draining:
             raise DropcopyError(Code.DRAINING, "the gateway is shutting down; submit again in a moment")
@@ -123,12 +126,17 @@ class Intake:
             raise DropcopyError(Code.OVERLOADED, "the journal is behind; submit again in a moment")
         actor = await self._actors.get(account.account_id)
         canonical = _canonical(request)
-        async with actor.serial():
-            known = await self._known(account, idempotency_key, canonical)
-            if known is None:
-                intent_id, done = await self._decide(principal, actor, request, idempotency_key, canonical)
-            else:
-                intent_id, done = known.intent_id, known.done
+        try:
+            async with actor.serial():
+                known = await self._known(account, idempotency_key, canonical)
+                if known is None:
+                    intent_id, done = await self._decide(principal, actor, request, idempotency_key, canonical)
+                else:
+                    intent_id, done = known.intent_id, known.done
+        except ControlError as error:
+            self._metrics.intents.labels("refused").inc()
+            await self._controls.note_refusal(principal, account, error, _symbol_of(request))
+            raise
         self._failpoints.reached("intake.registered")
         await asyncio.shield(done)
         self._failpoints.reached("intake.committed")
@@ -136,6 +144,31 @@ class Intake:
         self._metrics.intents.labels(answer).inc()
         _log.info(f"intent.{answer}", account_id=account.account_id, intent_id=intent_id, key_id=principal.key_id)
         return intent_id
+
+    async def cancel_many(self, principal: Principal, actor: Actor, order_ids: Sequence[str]) -> list[Command]:
+        """Cancel these orders of an account in one commit; returns the commands, once they are durable."""
+        commands: list[Command] = []
+        async with actor.serial():
+            for order_id in order_ids:
+                chain = await actor.load(order_id=order_id)
+                if chain is None or not chain.order.is_working:
+                    continue
+                amend = AmendRequest(ref_intent_id=None, ref_order_id=order_id)
+                request = SubmitRequest(command=amend, received_ns=self._clock.now_ns())
+                commands.append(self._mint(principal, actor, request, chain, chain.order.instrument))
+            if not commands:
+                return []
+
+            def tell(_batch: Batch) -> None:
+                for command in commands:
+                    self._dispatcher.ready(actor, command)
+
+            registered = actor.register(lambda state, _now_ns: machine.amend_many(state, commands), then=tell)
+        if registered is None:
+            raise AssertionError("new commands always yield a batch")
+        await asyncio.shield(registered[1])
+        _log.info("intent.mass_cancel", account_id=actor.account.account_id, orders=len(commands))
+        return commands
 
     async def _known(self, account: Account, key: str | None, canonical: str) -> _InFlight | None:
         """What the key was used for, being committed or committed."""
@@ -182,6 +215,8 @@ class Intake:
                 else machine.amend(state, command, idempotency)
             )
 
+        if request.action_type is not ActionType.CANCEL:
+            self._controls.judge(actor, Wanted(instrument, command.order_side, command.terms, chain))
         registered = actor.register(decision, then=lambda _batch: self._dispatcher.ready(actor, command))
         if registered is None:
             raise AssertionError("a new command always yields a batch")
@@ -305,6 +340,14 @@ class Intake:
             strategy_id=order.strategy_id,
             outcome_at_ns=committed_ns,
         )
+
+
+def _symbol_of(request: SubmitRequest) -> str:
+    """What a refusal was about, for the audit log."""
+    command = request.command
+    if isinstance(command, CreateRequest):
+        return command.symbol
+    return command.ref_intent_id or command.ref_order_id or ""
 
 
 def _canonical(request: SubmitRequest) -> str:

@@ -14,6 +14,7 @@ from dropcopyd.domain import machine
 from dropcopyd.domain.account import Account, AccountConnection
 from dropcopyd.domain.command import Command
 from dropcopyd.domain.event import Batch
+from dropcopyd.domain.exposure import Exposure
 from dropcopyd.domain.fold import Marks, no_marks
 from dropcopyd.domain.needs import NeedsAdjustment, NeedsHistory, NeedsRecords
 from dropcopyd.domain.state import AccountState, Chain
@@ -48,6 +49,8 @@ class Actor:
         self.account = account
         self.state = state
         self.state.marks = self._marks = marks
+        self.exposure = Exposure(state.chains.values())
+        """What the working orders may still do."""
         self._store = store
         self._clock = clock
         self._spawn = spawn
@@ -137,6 +140,7 @@ class Actor:
             return None
         done = asyncio.ensure_future(self._store.commit(batch))  # noqa: TID251  it is a future already
         self.state.apply(batch)  # after the store took it: what it cannot encode never came to be
+        self._expose(batch)
         for note in batch.notes:
             _log.warning("machine.note", account_id=batch.account_id, note=note)
         self._committing += 1
@@ -210,6 +214,7 @@ class Actor:
                 async with self._lock:
                     self.state = await self._store.load_account(self.account.account_id, self._clock.now_ns())
                     self.state.marks = self._marks
+                    self.exposure = Exposure(self.state.chains.values())
                     batch = machine.move_connection(
                         self.state,
                         AccountConnection.HALTED,
@@ -224,6 +229,11 @@ class Actor:
                 await asyncio.sleep(_HALT_RETRY_S)
             else:
                 return
+
+    def _expose(self, batch: Batch) -> None:
+        changed = {order.order_id for order in batch.orders} | {command.order_id for command in batch.commands}
+        for order_id in changed:
+            self.exposure.take(self.state.chains[order_id])
 
     def forget_idle(self) -> int:
         """Let settled chains that were quiet for a minute leave memory; returns how many did.

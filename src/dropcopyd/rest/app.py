@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from dropcopyd.errors import Code, DropcopyError
 from dropcopyd.ports import Clock
 from dropcopyd.rest import docs, openapi, schemas
+from dropcopyd.rest.controls import ControlRoutes
 from dropcopyd.rest.errors import internal_response, problem_response
 from dropcopyd.rest.events import EventRoutes
 from dropcopyd.rest.gate import Dependencies, answer
@@ -75,6 +76,7 @@ def create_app(
     app.include_router(EventRoutes(dependencies).router(), tags=["streams"])
     app.include_router(StreamRoutes(dependencies).router(), tags=["streams"])
     app.include_router(TokenRoutes(dependencies).router(), tags=["tokens"])
+    app.include_router(ControlRoutes(dependencies).router(), tags=["controls"])
     app.include_router(_service_router(dependencies), tags=["service"])
     for path, application in (mounted or {}).items():
         app.router.routes.append(_Mounted(path, application, methods=["POST"], include_in_schema=False))

@@ -13,7 +13,9 @@ from dropcopyd.domain.account import Account, Principal, Scope
 from dropcopyd.domain.limits import Limits
 from dropcopyd.errors import InvalidError
 from dropcopyd.flow.access import Access, credential_of, parse_uuid
+from dropcopyd.flow.controls import Controls
 from dropcopyd.flow.intake import Intake
+from dropcopyd.flow.masscancel import MassCancel
 from dropcopyd.flow.pump import Pumps
 from dropcopyd.flow.streams import Streams
 from dropcopyd.observe import Metrics
@@ -31,6 +33,8 @@ class Dependencies:
     access: Access
     intake: Intake
     record: Record
+    controls: Controls
+    cancels: MassCancel
     clock: Clock
     limits: Limits
     metrics: Metrics

@@ -10,7 +10,7 @@ from pydantic.json_schema import models_json_schema
 
 from dropcopyd.domain.account import Scope
 from dropcopyd.errors import Code
-from dropcopyd.rest import schemas, submission
+from dropcopyd.rest import control_bodies, schemas, submission
 from dropcopyd.rest.errors import PROBLEM_MEDIA_TYPE, RETRY_AFTER_S, STATUS
 
 Json = dict[str, Any]
@@ -40,6 +40,18 @@ ACCOUNT_ID: Final[Json] = {
 INTENT_ID: Final[Json] = {**ACCOUNT_ID, "name": "intent_id"}
 ORDER_ID: Final[Json] = {**ACCOUNT_ID, "name": "order_id"}
 STREAM_ID: Final[Json] = {**ACCOUNT_ID, "name": "stream_id"}
+SYMBOL: Final[Json] = {
+    "name": "symbol",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string", "pattern": "^[!-~]{1,64}$"},
+}
+IF_MATCH: Final[Json] = {
+    "name": "If-Match",
+    "in": "header",
+    "description": "The control's version; needed for whatever loosens a control.",
+    "schema": {"type": "string", "pattern": '^"?[0-9]{1,18}"?$'},
+}
 LIMIT: Final[Json] = {
     "name": "limit",
     "in": "query",
@@ -58,6 +70,15 @@ IDEMPOTENCY_KEY: Final[Json] = {
     "description": "The same key with the same command gets the first answer again; unique per account, kept for ever.",
     "schema": {"type": "string", "pattern": "^[ -~]{1,255}$"},
 }
+
+
+CONTROL_BODIES: Final = (
+    control_bodies.Switch,
+    control_bodies.Evaluate,
+    control_bodies.CancelAll,
+    control_bodies.Kill,
+    control_bodies.Limits,
+)
 
 
 def details(
@@ -134,6 +155,7 @@ def document(app: FastAPI) -> Json:
     models: list[tuple[type[BaseModel], Any]] = [
         (submission.SubmitIntent, "validation"),
         (submission.MintToken, "validation"),
+        *((body, "validation") for body in CONTROL_BODIES),
         (schemas.Problem, "validation"),
     ]
     _, shared = models_json_schema(models, ref_template=_REF)

@@ -3,15 +3,17 @@
 import asyncio
 import json
 import sqlite3
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import IO, TypeVar
 
 from dropcopyd.domain import catalogue
 from dropcopyd.domain.account import Account
 from dropcopyd.domain.adjustment import Adjustment
+from dropcopyd.domain.audit import AuditEntry
 from dropcopyd.domain.balance import Balance
 from dropcopyd.domain.command import IdempotencyRecord
+from dropcopyd.domain.controls import Control
 from dropcopyd.domain.event import Batch, EventType
 from dropcopyd.domain.fold import History
 from dropcopyd.domain.instrument import Instrument, InstrumentKey
@@ -32,10 +34,10 @@ from dropcopyd.ports import (
     Page,
 )
 from dropcopyd.record import Record
-from dropcopyd.store import loading, migrate, positions, rows
+from dropcopyd.store import controls, loading, migrate, positions, rows
 from dropcopyd.store.queries import SqliteQueries
 from dropcopyd.store.reader import Reader
-from dropcopyd.store.writer import Entry, Readmission, Writer
+from dropcopyd.store.writer import Entry, Readmission, Task, Writer
 
 _Result = TypeVar("_Result")
 
@@ -92,7 +94,27 @@ class SqliteStore:
         self._put(Readmission(self._accounts[account_id], done))
         await done
 
-    def _put(self, entry: Entry | Readmission) -> None:
+    async def controls(self) -> tuple[Control, ...]:
+        return await self._read(controls.read_controls)
+
+    async def put_control(self, control: Control, entry: AuditEntry) -> None:
+        await self._transact(lambda connection: controls.put_control(connection, control, entry))
+
+    async def audit(self, entry: AuditEntry) -> None:
+        await self._transact(lambda connection: controls.put_audit(connection, entry))
+
+    async def read_audit(self, organization_id: str, before: int, limit: int) -> list[AuditEntry]:
+        return await self._read(lambda connection: controls.read_audit(connection, organization_id, before, limit))
+
+    async def _transact(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
+        """Work on the writer's thread, in its turn and in a transaction of its own. Raises StoreError."""
+        if self._is_closed:
+            raise StoreError(Code.STORE_FAILED, "the journal is closed")
+        done: asyncio.Future[_Result] = asyncio.get_running_loop().create_future()
+        self._put(Task(work, done))
+        return await asyncio.shield(done)
+
+    def _put(self, entry: Entry | Readmission | Task) -> None:
         self._queued += 1
         if self.is_full:
             self._has_room.clear()

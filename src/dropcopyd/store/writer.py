@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -46,6 +46,14 @@ class Readmission:
 
     account: Account
     done: asyncio.Future[None]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Work of another kind in the queue: alone in a transaction of its own, in its turn."""
+
+    work: Callable[[sqlite3.Connection], Any]
+    done: asyncio.Future[Any]
 
 
 @dataclass(slots=True)
@@ -88,7 +96,7 @@ class Writer:
         self._loop = loop
         self._on_committed = on_committed
         self._failpoints = failpoints
-        self._queue: queue.SimpleQueue[Entry | Readmission | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Entry | Readmission | Task | None] = queue.SimpleQueue()
         self._heads: dict[int, _Head] = {}
         self._failed: set[int] = set()
         self._thread = threading.Thread(target=self._run, name="dropcopy-writer", daemon=True)
@@ -98,7 +106,7 @@ class Writer:
     def start(self) -> None:
         self._thread.start()
 
-    def put(self, entry: Entry | Readmission) -> None:
+    def put(self, entry: Entry | Readmission | Task) -> None:
         """Queue an entry; order of calls is order of commit."""
         self._queue.put(entry)
 
@@ -113,12 +121,12 @@ class Writer:
             entry = self._queue.get()
             group: list[Entry] = []
             while entry is not None:
-                if isinstance(entry, Readmission):
+                if isinstance(entry, Entry):
+                    group.append(entry)
+                else:
                     self._write_all(group)
                     group = []
-                    self._readmit(entry)
-                else:
-                    group.append(entry)
+                    self._carry_out(entry)
                 if len(group) >= _GROUP_BATCHES_MAX or self._queue.empty():
                     break
                 entry = self._queue.get()
@@ -126,9 +134,41 @@ class Writer:
             if entry is None:
                 return
 
-    def _readmit(self, entry: Readmission) -> None:
-        self._failed.discard(entry.account.number)
-        self._report(_Group(done=[(entry.done, None)]))
+    def _carry_out(self, entry: Readmission | Task) -> None:
+        if isinstance(entry, Readmission):
+            self._failed.discard(entry.account.number)
+            self._report(_Group(done=[(entry.done, None)]))
+            return
+        result = self._work(entry)
+        failed = isinstance(result, StoreError)
+
+        def tell() -> None:
+            self.on_done(1)
+            if entry.done.cancelled():
+                return
+            if failed:
+                entry.done.set_exception(result)
+            else:
+                entry.done.set_result(result)
+
+        with suppress(RuntimeError):  # the loop is closed: nobody waits
+            self._loop.call_soon_threadsafe(tell)
+
+    def _work(self, task: Task) -> Any:
+        """The result of a task's transaction, or the StoreError that it failed with."""
+        try:
+            self._begin()
+            result = task.work(self._connection)
+            self._connection.execute("COMMIT")
+        except Exception as error:  # noqa: BLE001  whatever failed is told to whoever asked
+            if self._connection.in_transaction:
+                with suppress(sqlite3.Error):
+                    self._connection.execute("ROLLBACK")
+            _log.error("store.task_failed", cause=f"{type(error).__name__}: {error}")
+            failure = StoreError(Code.STORE_FAILED, "the database could not be written")
+            failure.__cause__ = error
+            return failure
+        return result
 
     def _write_all(self, entries: Sequence[Entry]) -> None:
         """One transaction for all; if it fails, one for each, so that a bad batch fails alone."""

@@ -17,6 +17,7 @@ from dropcopyd.brokers.paper.session import Session
 from dropcopyd.brokers.paper.sessions import Timetable
 from dropcopyd.brokers.waits import Waits
 from dropcopyd.domain.account import BrokerKind
+from dropcopyd.domain.controls import Reference
 from dropcopyd.domain.instrument import Instrument
 from dropcopyd.domain.report import (
     Acknowledged,
@@ -183,6 +184,10 @@ class PaperBroker:
     def mark(self, instrument: Instrument) -> Decimal | None:
         """The price at which one unit is valued now; None where none is known."""
         return self._desk.mark(instrument)
+
+    def reference(self, instrument: Instrument) -> Reference | None:
+        """The same price with when it was shown."""
+        return self._desk.reference(instrument)
 
     def is_connected(self, account_id: str) -> bool:
         session = self._sessions.get(account_id)

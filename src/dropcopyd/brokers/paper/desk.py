@@ -14,6 +14,7 @@ from dropcopyd.brokers.paper.plan import Plan
 from dropcopyd.brokers.paper.records import Decision
 from dropcopyd.brokers.paper.sessions import Timetable
 from dropcopyd.domain import money
+from dropcopyd.domain.controls import Reference
 from dropcopyd.domain.instrument import Instrument, key_of
 from dropcopyd.domain.report import Acknowledged, Refused
 from dropcopyd.ports import Clock, Submission
@@ -100,11 +101,19 @@ class Desk:
 
     def mark(self, instrument: Instrument) -> Decimal | None:
         """The middle of the bid and ask of now, or of the last that were shown; None where there are none."""
+        reference = self.reference(instrument)
+        return None if reference is None else reference.price
+
+    def reference(self, instrument: Instrument) -> Reference | None:
+        """The same price with when it was shown."""
         feed, standing = self.feed_of(instrument), self._exchange.image.standings.get(key_of(instrument))
-        quote = None if feed is None else feed.now(instrument, self._clock.now_ns())
+        at_ns = self._clock.now_ns()
+        quote = None if feed is None else feed.now(instrument, at_ns)
         if quote is None and standing is not None:
-            quote = standing.quote
-        return None if quote is None else money.divide(money.add(quote.bid, quote.ask), Decimal(2))
+            quote, at_ns = standing.quote, standing.at_ns
+        if quote is None:
+            return None
+        return Reference(money.divide(money.add(quote.bid, quote.ask), Decimal(2)), at_ns)
 
     def forget(self) -> None:
         """Let go of what the book has by now; to be called after commits."""

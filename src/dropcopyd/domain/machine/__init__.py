@@ -12,12 +12,14 @@ from dropcopyd.domain.machine.adjustments import roll_day, take_adjustment, take
 from dropcopyd.domain.machine.commands import (
     acknowledge,
     amend,
+    amend_many,
     begin_attempt,
     create,
     doubt,
     expire,
     not_sent,
     refuse,
+    withhold,
 )
 from dropcopyd.domain.machine.connection import move_connection, take_cursor
 from dropcopyd.domain.machine.executions import execution_key
@@ -26,6 +28,7 @@ from dropcopyd.domain.machine.reports import take_report
 __all__ = [
     "acknowledge",
     "amend",
+    "amend_many",
     "begin_attempt",
     "create",
     "doubt",
@@ -39,4 +42,5 @@ __all__ = [
     "take_balance",
     "take_cursor",
     "take_report",
+    "withhold",
 ]

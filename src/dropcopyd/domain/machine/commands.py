@@ -1,5 +1,6 @@
 """What callers ask, and what became of the attempt to send it."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from dropcopyd.domain.command import NOT_SENT_REASON, Command, IdempotencyRecord, OutcomeKind
@@ -53,6 +54,18 @@ def amend(state: AccountState, command: Command, idempotency: IdempotencyRecord 
         orders=(order,),
         commands=(command,),
         idempotency=idempotency,
+    )
+
+
+def amend_many(state: AccountState, commands: Sequence[Command]) -> Batch:
+    """Several cancels of different orders, at least one, as one batch."""
+    batches = [amend(state, command, None) for command in commands]
+    return replace(
+        batches[0],
+        at_ns=max(batch.at_ns for batch in batches),
+        events=tuple(event for batch in batches for event in batch.events),
+        orders=tuple(order for batch in batches for order in batch.orders),
+        commands=tuple(commands),
     )
 
 
@@ -110,6 +123,17 @@ def expire(state: AccountState, command: Command, reason: str, now_ns: int) -> B
     if current.stamps.attempt_begun_ns is not None:
         return None
     return not_sent(state, command, reason, now_ns)
+
+
+def withhold(state: AccountState, command: Command, reason_code: str, reason: str, now_ns: int) -> Batch | None:
+    """A control stopped the command before its attempt began; None when it has begun or is over."""
+    draft = Draft(state, now_ns)
+    chain, current = draft.find(command)
+    if not current.is_unresolved or current.stamps.attempt_begun_ns is not None:
+        return None
+    draft.outcome(current, OutcomeKind.WITHHELD, reason_code, reason)
+    draft.end_request(chain, current, is_rejected=True, reason_code=reason_code, reason=reason)
+    return draft.batch()
 
 
 def not_sent(state: AccountState, command: Command, reason: str, now_ns: int) -> Batch | None:

@@ -1,0 +1,31 @@
+"""The audit log: every administrative and trading action, and every refusal, with who asked. Never on the stream."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class AuditAction(StrEnum):
+    """What was done, or refused."""
+
+    INTENT_REFUSED = "intent.refused"
+    COMMAND_WITHHELD = "command.withheld"
+    CONTROL_CHANGED = "control.changed"
+    KILLED = "killed"
+    KILL_RELEASED = "kill.released"
+    ORDERS_CANCELLED = "orders.cancelled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEntry:
+    """One line. `principal_id` is the key's id, or `gateway` for what it does by itself; never a secret."""
+
+    organization_id: str
+    at_ns: int
+    principal_id: str
+    action: AuditAction
+    subject: str
+    detail: Mapping[str, str]
+    account_id: str | None = None
+    number: int = 0
+    """Its place in the log, given by the store."""

@@ -1,0 +1,333 @@
+"""Controls in force: judged when a command is accepted and again when its attempt begins; switched, limited, killed.
+
+Judging never waits, so that what is judged and what is reserved (the command itself, in the account's state) are one
+step: inside the account's serial section for its own limits, in one turn of the event loop for its organization's.
+Refusals and changes are written to the audit log.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Final
+
+import structlog
+
+from dropcopyd.domain import money
+from dropcopyd.domain.account import Account, BrokerKind, Principal
+from dropcopyd.domain.audit import AuditAction, AuditEntry
+from dropcopyd.domain.command import Command
+from dropcopyd.domain.controls import (
+    Ask,
+    Control,
+    ControlLimits,
+    ControlScope,
+    Objection,
+    Reference,
+    Risk,
+    objection,
+    rules_of_symbol,
+    switched_off,
+)
+from dropcopyd.domain.exposure import leaves_at_most
+from dropcopyd.domain.instrument import Instrument, key_of
+from dropcopyd.domain.order import ActionType, OrderSide, OrderTerms
+from dropcopyd.domain.state import Chain
+from dropcopyd.errors import Code, DropcopyError
+from dropcopyd.flow.ownership import Actor, Actors
+from dropcopyd.ports import Clock, Store
+
+_log = structlog.get_logger()
+_NS: Final = 1_000_000_000
+GATEWAY: Final = "gateway"
+"""The principal of what the gateway does by itself."""
+References = Callable[[Account, Instrument], Reference | None]
+_Place = tuple[str, ControlScope, str]
+
+
+class ControlError(DropcopyError):
+    """A control objects to a command."""
+
+    def __init__(self, found: Objection) -> None:
+        super().__init__(
+            Code.CONTROL_REFUSED,
+            found.message,
+            control=found.control,
+            scope=found.scope.value,
+            subject=found.subject,
+            limit=found.limit,
+            actual=found.actual,
+        )
+        self.objection = found
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A create (chain None) or replace that is to be judged."""
+
+    instrument: Instrument
+    order_side: OrderSide
+    terms: OrderTerms
+    chain: Chain | None
+
+
+class Controls:
+    """All controls of this node's organizations."""
+
+    def __init__(self, *, actors: Actors, store: Store, clock: Clock, references: References) -> None:
+        self._actors = actors
+        self._store = store
+        self._clock = clock
+        self._references = references
+        self._controls: dict[_Place, Control] = {}
+        self._rates: dict[_Place, deque[int]] = {}
+
+    async def open(self) -> None:
+        """Read what is in force; before anything is judged."""
+        for control in await self._store.controls():
+            self._controls[control.organization_id, control.scope, control.subject] = control
+
+    # --- judging --------------------------------------------------------------------------------------------------
+
+    def in_force(self, account: Account, symbol: str | None) -> list[Control]:
+        """The controls that apply, widest first."""
+        organization_id = account.organization_id
+        places: list[_Place] = [
+            (organization_id, ControlScope.ORGANIZATION, organization_id),
+            (organization_id, ControlScope.ACCOUNT, account.account_id),
+        ]
+        if symbol is not None:
+            places.append((organization_id, ControlScope.SYMBOL, symbol))
+        return [control for place in places if (control := self._controls.get(place)) is not None]
+
+    def evaluate(self, account: Account, symbol: str | None) -> list[Objection]:
+        """What would stop any new order of the account now, in the symbol if one is given."""
+        found: list[Objection] = []
+        for control in self.in_force(account, symbol):
+            off = switched_off(control)
+            if off is not None:
+                found.append(off)
+            if symbol is not None:
+                found += rules_of_symbol(control, symbol, is_live=_is_live(account))
+        return found
+
+    def judge(self, actor: Actor, wanted: Wanted) -> None:
+        """Inside the account's section, right before the command is registered. Raises ControlError.
+
+        A command that passes counts against the rates.
+        """
+        controls = self.in_force(actor.account, wanted.instrument.symbol)
+        if not controls:
+            return
+        found = self._objection(actor, controls, wanted)
+        if found is None:
+            found = next(filter(None, (self._too_fast(control) for control in controls)), None)
+        if found is not None:
+            raise ControlError(found)
+        for control in controls:
+            self._count(control)
+
+    def recheck(self, actor: Actor, command: Command) -> Objection | None:
+        """When the attempt of a command is about to begin: whether it may still leave. A cancel always may."""
+        if command.action_type is ActionType.CANCEL:
+            return None
+        controls = self.in_force(actor.account, command.instrument.symbol)
+        if not controls:
+            return None
+        chain = actor.state.chains[command.order_id]
+        return self._objection(actor, controls, Wanted(command.instrument, command.order_side, command.terms, chain))
+
+    def _objection(self, actor: Actor, controls: Iterable[Control], wanted: Wanted) -> Objection | None:
+        chain, account = wanted.chain, actor.account
+        is_new = chain is None or not chain.order.is_accepted
+        ask = Ask(
+            instrument=wanted.instrument,
+            order_side=wanted.order_side,
+            terms=wanted.terms,
+            leaves=wanted.terms.quantity if chain is None else leaves_at_most(chain, wanted.terms.quantity),
+            is_create=is_new,
+            is_live=_is_live(account),
+            now_ns=self._clock.now_ns(),
+            reference=self._references(account, wanted.instrument),
+        )
+        order_id = None if chain is None else chain.order.order_id
+        for control in controls:
+            found = objection(control, ask, self._risk(control, actor, wanted.instrument, order_id))
+            if found is not None:
+                return found
+        return None
+
+    def _risk(self, control: Control, actor: Actor, instrument: Instrument, order_id: str | None) -> Risk:
+        """What is at risk in the control's scope beside the order: the account's, or the sum over its organization."""
+        if control.scope is ControlScope.ACCOUNT:
+            return _risk_of([actor], instrument, order_id)
+        organization_id = control.organization_id
+        everybody = [one for one in self._actors if one.account.organization_id == organization_id]
+        return _risk_of(everybody, instrument, order_id)
+
+    def _too_fast(self, control: Control) -> Objection | None:
+        limit = control.limits.orders_per_second_max
+        if limit is None:
+            return None
+        times = self._rates.get(_place(control), ())
+        since_ns = self._clock.monotonic_ns() - _NS
+        count = sum(at_ns > since_ns for at_ns in times)
+        if count < limit:
+            return None
+        text = f"{count + 1} orders within a second, above {limit}"
+        return Objection(control.scope, control.subject, "orders_per_second_max", str(limit), str(count + 1), text)
+
+    def _count(self, control: Control) -> None:
+        limit = control.limits.orders_per_second_max
+        if limit is None:
+            self._rates.pop(_place(control), None)
+            return
+        times = self._rates.setdefault(_place(control), deque())
+        times.append(self._clock.monotonic_ns())
+        while len(times) > limit:
+            times.popleft()
+
+    # --- the audit log --------------------------------------------------------------------------------------------
+
+    async def audit_log(self, organization_id: str, before: int, limit: int) -> list[AuditEntry]:
+        """An organization's lines below a number, newest first."""
+        return await self._store.read_audit(organization_id, before, limit)
+
+    async def note_refusal(self, principal: Principal, account: Account, error: ControlError, symbol: str) -> None:
+        """Write a refusal of intake to the audit log, before the caller hears of it."""
+        await self._note(AuditAction.INTENT_REFUSED, principal.key_id, account, error.objection, symbol)
+
+    async def note_withheld(self, account: Account, found: Objection, command: Command) -> None:
+        """Write to the audit log that a command was stopped when its attempt was due."""
+        _log.warning(
+            "command.withheld", account_id=account.account_id, intent_id=command.intent_id, control=found.control
+        )
+        await self._note(AuditAction.COMMAND_WITHHELD, GATEWAY, account, found, command.intent_id)
+
+    async def _note(self, action: AuditAction, key_id: str, account: Account, found: Objection, subject: str) -> None:
+        detail = {
+            "control": found.control,
+            "scope": f"{found.scope.value} {found.subject}",
+            "limit": found.limit,
+            "actual": found.actual,
+        }
+        await self._store.audit(
+            AuditEntry(
+                organization_id=account.organization_id,
+                account_id=account.account_id,
+                at_ns=self._clock.now_ns(),
+                principal_id=key_id,
+                action=action,
+                subject=subject,
+                detail=detail,
+            )
+        )
+
+    # --- changing -------------------------------------------------------------------------------------------------
+
+    def control(self, organization_id: str, scope: ControlScope, subject: str) -> Control:
+        """The control as it is; version 0 when it was never written."""
+        empty = Control(organization_id=organization_id, scope=scope, subject=subject)
+        return self._controls.get((organization_id, scope, subject), empty)
+
+    def all_of(self, organization_id: str) -> list[Control]:
+        """Every control of the organization, by scope and subject."""
+        found = [control for control in self._controls.values() if control.organization_id == organization_id]
+        return sorted(found, key=lambda control: (control.scope, control.subject))
+
+    async def switch(
+        self, principal: Principal, current: Control, *, disabled: bool, reason: str | None, version: int | None
+    ) -> Control:
+        """Disable or enable by hand. Enabling what is disabled needs the control's version; disabling never does.
+
+        Raises DropcopyError: VERSION_REQUIRED, VERSION_CONFLICT.
+        """
+        if version is not None or (current.manually_disabled and not disabled):
+            _require_version(current, version)
+        changed = replace(current, manually_disabled=disabled, manual_reason=reason)
+        return await self._write(principal, changed, AuditAction.CONTROL_CHANGED, {"reason": reason or ""})
+
+    async def limit(
+        self, principal: Principal, current: Control, limits: ControlLimits, version: int | None
+    ) -> Control:
+        """Set all limits of a control at once. Needs its version once it has one. Raises DropcopyError as `switch`."""
+        if version is not None or current.version:
+            _require_version(current, version)
+        return await self._write(principal, replace(current, limits=limits), AuditAction.CONTROL_CHANGED, {})
+
+    async def latch(self, principal: Principal, current: Control, reason: str | None) -> Control:
+        """Kill: in force at once, before it is durable; nothing that is judged from now on passes."""
+        changed = replace(current, is_killed=True)
+        return await self._write(principal, changed, AuditAction.KILLED, {"reason": reason or ""})
+
+    async def release(self, principal: Principal, current: Control, version: int | None) -> Control:
+        """End a kill; needs the version. Raises DropcopyError as `switch`."""
+        _require_version(current, version)
+        return await self._write(principal, replace(current, is_killed=False), AuditAction.KILL_RELEASED, {})
+
+    def is_killed(self, account: Account) -> bool:
+        """Whether a kill is in force for the account or its organization."""
+        return any(control.is_killed for control in self.in_force(account, None))
+
+    async def _write(
+        self, principal: Principal, control: Control, action: AuditAction, detail: dict[str, str]
+    ) -> Control:
+        """Stricter is in force before it is durable, looser only after: a crash between can only hold more back."""
+        now_ns, place = self._clock.now_ns(), _place(control)
+        before = self._controls.get(place)
+        created_ns = control.created_at_ns or now_ns
+        control = replace(control, version=control.version + 1, created_at_ns=created_ns, updated_at_ns=now_ns)
+        entry = AuditEntry(
+            organization_id=control.organization_id,
+            account_id=control.subject if control.scope is ControlScope.ACCOUNT else None,
+            at_ns=now_ns,
+            principal_id=principal.key_id,
+            action=action,
+            subject=f"{control.scope.value} {control.subject}",
+            detail={**detail, "version": str(control.version), "disabled": str(control.is_off).lower()},
+        )
+        is_stricter = control.is_off and (before is None or not before.is_off)
+        if is_stricter:
+            self._controls[place] = control
+        try:
+            await self._store.put_control(control, entry)
+        except DropcopyError:
+            if is_stricter and self._controls.get(place) is control:
+                self._controls[place] = replace(control, version=control.version - 1)  # held back, not recorded
+            raise
+        if self.control(*place).version <= control.version:
+            self._controls[place] = control
+        return control
+
+
+def _require_version(current: Control, version: int | None) -> None:
+    if version is None:
+        raise DropcopyError(
+            Code.VERSION_REQUIRED, f"this change needs the header If-Match with the version, now {current.version}"
+        )
+    if version != current.version:
+        raise DropcopyError(
+            Code.VERSION_CONFLICT,
+            f"the control has version {current.version}, not {version}; read it again",
+            version=current.version,
+        )
+
+
+def _risk_of(actors: Iterable[Actor], instrument: Instrument, order_id: str | None) -> Risk:
+    key = key_of(instrument)
+    position = buys = sells = money.ZERO
+    open_orders = 0
+    for actor in actors:
+        held = actor.state.positions.get(key)  # what is held is always in memory
+        position = position if held is None else money.add(position, held.quantity)
+        others = actor.exposure.of(key, order_id)
+        buys, sells = money.add(buys, others[0]), money.add(sells, others[1])
+        open_orders += actor.exposure.open_orders - actor.exposure.is_open(order_id or "")
+    return Risk(position=position, buys=buys, sells=sells, open_orders=open_orders)
+
+
+def _place(control: Control) -> _Place:
+    return control.organization_id, control.scope, control.subject
+
+
+def _is_live(account: Account) -> bool:
+    return account.broker is not BrokerKind.PAPER

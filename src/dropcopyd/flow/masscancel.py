@@ -1,0 +1,191 @@
+"""Mass cancel and kill: every working order of an account, or those of a side, symbol or strategy, is cancelled.
+
+A kill latches first (nothing new passes), then withholds what has not left yet, then cancels what works. While the
+latch holds, a sweep cancels what proves alive later: an order that was in doubt, a replace that crossed, what a
+reconnect brings up.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from dropcopyd.domain import machine
+from dropcopyd.domain.account import Account, Principal, PrincipalType
+from dropcopyd.domain.audit import AuditAction, AuditEntry
+from dropcopyd.domain.command import Command
+from dropcopyd.domain.controls import Control, ControlScope
+from dropcopyd.domain.order import ActionType, OrderSide
+from dropcopyd.domain.state import Chain
+from dropcopyd.errors import DropcopyError
+from dropcopyd.flow.controls import GATEWAY, Controls
+from dropcopyd.flow.intake import Intake
+from dropcopyd.flow.ownership import Actor, Actors
+from dropcopyd.ports import Clock, Store
+
+_log = structlog.get_logger()
+_NS: Final = 1_000_000_000
+_SWEEP_S: Final = 0.25
+_AGAIN_NS: Final = _NS
+"""A cancel that was refused is not repeated sooner than this."""
+_BATCH_ORDERS: Final = 100
+"""Cancels in one commit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelFilter:
+    """Which working orders; None = any."""
+
+    order_side: OrderSide | None = None
+    symbol: str | None = None
+    strategy_id: str | None = None
+
+    def takes(self, chain: Chain) -> bool:
+        """Whether the order is among them."""
+        order = chain.order
+        return (
+            (self.order_side is None or order.order_side is self.order_side)
+            and (self.symbol is None or order.instrument.symbol == self.symbol)
+            and (self.strategy_id is None or order.strategy_id == self.strategy_id)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """What a mass cancel has asked for: the cancels, durable, and how many commands were withheld before they left."""
+
+    commands: tuple[Command, ...]
+    withheld: int = 0
+
+
+class MassCancel:
+    """Cancels many orders at once, for the accounts of this node."""
+
+    def __init__(self, *, actors: Actors, intake: Intake, controls: Controls, store: Store, clock: Clock) -> None:
+        self._actors = actors
+        self._intake = intake
+        self._controls = controls
+        self._store = store
+        self._clock = clock
+        self._tried: dict[str, int] = {}
+        """order_id -> when the sweep last cancelled it (monotonic)."""
+
+    async def cancel_all(self, principal: Principal, account: Account, wanted: CancelFilter) -> Cancelled:
+        """Cancel the account's working orders that the filter takes; returns once the cancels are durable.
+
+        An order that has a cancel under way gets no second one. Raises DropcopyError(ACCOUNT_HALTED), StoreError.
+        """
+        actor = await self._actors.get(account.account_id)
+        chains = [chain for chain in actor.state.chains.values() if _is_cancellable(chain) and wanted.takes(chain)]
+        commands = await self._cancel(principal, actor, chains)
+        detail = {
+            "side": wanted.order_side or "any",
+            "symbol": wanted.symbol or "any",
+            "strategy_id": wanted.strategy_id or "any",
+            "orders": str(len(commands)),
+        }
+        await self._audit(principal, account, detail)
+        return Cancelled(tuple(commands))
+
+    async def kill_account(
+        self, principal: Principal, account: Account, reason: str | None
+    ) -> tuple[Control, Cancelled]:
+        """Latch, withhold, cancel: one account."""
+        control = self._controls.control(account.organization_id, ControlScope.ACCOUNT, account.account_id)
+        latched = await self._controls.latch(principal, control, reason)
+        return latched, await self._stop(principal, account)
+
+    async def kill_organization(self, principal: Principal, reason: str | None) -> tuple[Control, Cancelled]:
+        """Latch, withhold, cancel: every account of the principal's organization."""
+        organization_id = principal.organization_id
+        control = self._controls.control(organization_id, ControlScope.ORGANIZATION, organization_id)
+        latched = await self._controls.latch(principal, control, reason)
+        accounts = [account for account in await self._store.accounts() if account.organization_id == organization_id]
+        stopped = await asyncio.gather(*(self._stop(principal, account) for account in accounts))
+        commands = tuple(command for one in stopped for command in one.commands)
+        return latched, Cancelled(commands, sum(one.withheld for one in stopped))
+
+    async def run(self) -> None:
+        """While a kill is in force, cancel what proves alive; until cancelled."""
+        gateway = PrincipalType.SERVICE
+        while True:
+            await asyncio.sleep(_SWEEP_S)
+            for actor in self._actors:
+                if not self._controls.is_killed(actor.account) or actor.is_halted:
+                    continue
+                principal = Principal(actor.account.organization_id, GATEWAY, frozenset(), gateway)
+                try:
+                    await self._sweep(principal, actor)
+                except DropcopyError as error:
+                    _log.error("kill.sweep_failed", account_id=actor.account.account_id, code=error.code.value)
+
+    async def _sweep(self, principal: Principal, actor: Actor) -> None:
+        now_ns = self._clock.monotonic_ns()
+        self._tried = {order_id: at_ns for order_id, at_ns in self._tried.items() if now_ns - at_ns < _AGAIN_NS}
+        await self._withhold(actor)
+        chains = [
+            chain
+            for order_id, chain in actor.state.chains.items()
+            if _is_cancellable(chain) and order_id not in self._tried
+        ]
+        for chain in chains:
+            self._tried[chain.order.order_id] = now_ns
+        await self._cancel(principal, actor, chains)
+
+    async def _stop(self, principal: Principal, account: Account) -> Cancelled:
+        actor = await self._actors.get(account.account_id)
+        withheld = await self._withhold(actor)
+        cancelled = await self.cancel_all(principal, account, CancelFilter())
+        return Cancelled(cancelled.commands, withheld)
+
+    async def _withhold(self, actor: Actor) -> int:
+        """Stop every create and replace whose attempt has not begun; how many there were."""
+        waiting = [
+            command
+            for command in actor.state.unresolved()
+            if command.action_type is not ActionType.CANCEL and command.stamps.attempt_begun_ns is None
+        ]
+        count = 0
+        for command in waiting:
+            found = self._controls.recheck(actor, command)
+            if found is None:
+                continue
+            code, text = found.control, found.message
+            batch = await actor.decide(
+                lambda state, now_ns, c=command, k=code, t=text: machine.withhold(state, c, k, t, now_ns)  # type: ignore[misc]
+            )
+            if batch is not None:
+                count += 1
+                await self._controls.note_withheld(actor.account, found, command)
+        return count
+
+    async def _cancel(self, principal: Principal, actor: Actor, chains: list[Chain]) -> list[Command]:
+        commands: list[Command] = []
+        for start in range(0, len(chains), _BATCH_ORDERS):
+            orders = [chain.order.order_id for chain in chains[start : start + _BATCH_ORDERS]]
+            commands += await self._intake.cancel_many(principal, actor, orders)
+        return commands
+
+    async def _audit(self, principal: Principal, account: Account, detail: dict[str, str]) -> None:
+        await self._store.audit(
+            AuditEntry(
+                organization_id=account.organization_id,
+                account_id=account.account_id,
+                at_ns=self._clock.now_ns(),
+                principal_id=principal.key_id,
+                action=AuditAction.ORDERS_CANCELLED,
+                subject=account.account_id,
+                detail=detail,
+            )
+        )
+
+
+def _is_cancellable(chain: Chain) -> bool:
+    """Whether the order works, or may, and no cancel of it is under way."""
+    return chain.order.is_working and not _has_cancel(chain.commands.values())
+
+
+def _has_cancel(commands: Iterable[Command]) -> bool:
+    return any(command.action_type is ActionType.CANCEL and command.is_unresolved for command in commands)
