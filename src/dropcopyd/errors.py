@@ -33,6 +33,7 @@ class Code(StrEnum):
     ACCOUNT_NOT_FOUND = "account_not_found"
     INTENT_NOT_FOUND = "intent_not_found"
     ORDER_NOT_FOUND = "order_not_found"
+    HISTORY_GONE = "history_gone"
     STREAM_NOT_FOUND = "stream_not_found"
     UNKNOWN_SYMBOL = "unknown_symbol"
     AMBIGUOUS_SYMBOL = "ambiguous_symbol"

@@ -9,8 +9,9 @@ from enum import StrEnum
 from typing import Final, Generic, Protocol, TypeVar
 
 from dropcopyd.domain.account import Account, AccountStatus
+from dropcopyd.domain.balance import Balance
 from dropcopyd.domain.command import Command
-from dropcopyd.domain.event import Trade
+from dropcopyd.domain.event import EventType, Trade
 from dropcopyd.domain.order import Order
 from dropcopyd.domain.position import Position
 
@@ -76,6 +77,92 @@ class AccountRecord:
     oldest: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalEntry:
+    """One journal event: `payload` is its bytes as streamed, `chain` the first 8 bytes of its hash in hexadecimal."""
+
+    sequence: int
+    kind: EventType
+    kind_sequence: int
+    at_ns: int
+    chain: str
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class JournalPage:
+    """A page of the journal, which reaches from `oldest` to `head`."""
+
+    items: Sequence[JournalEntry]
+    mark: str
+    head: int
+    oldest: int
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineEntry:
+    """One event about an order; `command` is what an INTENT_ACTION asked, with what became of it until now."""
+
+    entry: JournalEntry
+    command: Command | None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderThen:
+    """An order's last event up to a point of the journal."""
+
+    payload: bytes
+    created_at_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateThen:
+    """An account after event `sequence`: the last events about its status, positions, balances, and about each order
+    that may have been working. `at_ns` is the event's time, None before the first."""
+
+    sequence: int
+    at_ns: int | None
+    head: int
+    oldest: int
+    orders: Sequence[OrderThen]
+    positions: Sequence[bytes]
+    balances: Sequence[bytes]
+    status: bytes | None
+
+
+class History(Protocol):
+    """The journal of one account, and what follows from it."""
+
+    async def journal(self, account_id: str, listing: Listing) -> JournalPage:
+        """By sequence; the filter `after` leaves out what is up to that sequence."""
+
+    async def timeline(self, account_id: str, order_id: str, listing: Listing) -> Slice[TimelineEntry] | None:
+        """The events about one order, by sequence; None when the account has no such order."""
+
+    async def state_at(self, account_id: str, *, sequence: int | None = None, at_ns: int | None = None) -> StateThen:
+        """The state after that event, or after the last one not after that time.
+
+        Raises DropcopyError: INVALID_ARGUMENT beyond the head, HISTORY_GONE before what is kept.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """Something of the name that was searched for; `matched` is the member that has it."""
+
+    matched: str
+    found: AccountRecord | Order | Trade | Position
+
+
+class Search(Protocol):
+    """One name, everywhere in an organization."""
+
+    async def search(
+        self, organization_id: str, account_ids: frozenset[str] | None, text: str, listing: Listing
+    ) -> Slice[Hit]:
+        """Records with exactly that id, reference, name or symbol; accounts first, then orders, trades, positions."""
+
+
 class Queries(Protocol):
     """Lists and single records of an organization's accounts."""
 
@@ -103,9 +190,14 @@ class Queries(Protocol):
     async def positions(self, account_id: str, listing: Listing) -> Slice[Position]:
         """By asset class and symbol."""
 
+    async def balances(self, account_id: str) -> Sequence[Balance]:
+        """By currency."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """All of it."""
 
     queries: Queries
+    history: History
+    search: Search

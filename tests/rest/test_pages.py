@@ -38,7 +38,7 @@ async def walk(gateway: Gateway, path: str, limit: int, between: Any = None) -> 
     query: dict[str, Any] = {"limit": limit}
     while True:
         page = await gateway.get(path, **query)
-        assert list(page) == ["data", "next_cursor"]
+        assert list(page)[:2] == ["data", "next_cursor"]
         assert len(page["data"]) <= limit
         records += page["data"]
         if page["next_cursor"] is None:

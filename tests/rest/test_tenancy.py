@@ -31,7 +31,7 @@ def filled(path: str, account_id: str, **ids: str) -> str:
 
 
 QUERY = {"name": "trades"}
-NEEDED = {"/v1/search": {"q": "AAPL"}, "/v1/accounts/{account_id}/state": {"as_of": "1"}}
+NEEDED = {"/v1/search": {"q": "AAPL"}, "/v1/accounts/{account_id}/state": {"as_of": "0"}}
 """Query parameters that a route cannot do without."""
 
 

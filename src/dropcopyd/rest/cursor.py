@@ -18,6 +18,8 @@ NAME: Final = re.compile(r"[A-Z]{1,32}\|[ -~]{1,64}", re.ASCII)
 """The mark of a list that goes on from an asset class and symbol."""
 ANY: Final = re.compile(r"[^\x00-\x1f]{1,255}")
 """The mark of a list that goes on from a name of the operator's."""
+PLACE: Final = re.compile(r"[0-9]{1,4}\|[0-9]{1,18}\|(-1|[0-9]{1,18})", re.ASCII)
+"""The mark of a search: a place, an account, a row."""
 _VERSION: Final = b"\x01"
 _SEAL_BYTES: Final = 6
 

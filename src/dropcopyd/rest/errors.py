@@ -33,6 +33,7 @@ STATUS: Final[Mapping[Code, tuple[int, str]]] = {
     Code.ACCOUNT_NOT_FOUND: (404, "No such account"),
     Code.INTENT_NOT_FOUND: (404, "No such intent"),
     Code.ORDER_NOT_FOUND: (404, "No such order"),
+    Code.HISTORY_GONE: (410, "No longer kept"),
     Code.STREAM_NOT_FOUND: (404, "No such stream"),
     Code.UNKNOWN_SYMBOL: (422, "Unknown symbol"),
     Code.AMBIGUOUS_SYMBOL: (422, "The symbol names several instruments"),

@@ -14,7 +14,16 @@ from dropcopyd.domain.limits import Limits
 from dropcopyd.domain.order import OrderSide, OrderState, OrderStatus, OrderType
 from dropcopyd.errors import InvalidError
 from dropcopyd.flow.access import parse_uuid
-from dropcopyd.record import INTENT_FILTERS, ORDER_FILTERS, POSITION_FILTERS, TRADE_FILTERS, Listing, Slice, Sort
+from dropcopyd.record import (
+    INTENT_FILTERS,
+    ORDER_FILTERS,
+    POSITION_FILTERS,
+    TRADE_FILTERS,
+    JournalPage,
+    Listing,
+    Slice,
+    Sort,
+)
 from dropcopyd.rest import cursor
 from dropcopyd.rest.errors import parameter_error
 from dropcopyd.rest.gate import answer, page_limit, query_parameter
@@ -23,6 +32,7 @@ from dropcopyd.rest.times import parse_time
 
 Json = dict[str, Any]
 _TEXT_MAX: Final = 255
+_NUMBER: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -33,6 +43,7 @@ class Filter:
     name: str
     words: type[StrEnum] | None = None
     is_uuid: bool = False
+    is_number: bool = False
 
     def read(self, text: str) -> str:
         """The value as it is kept. Raises DropcopyError(INVALID_ARGUMENT)."""
@@ -43,6 +54,10 @@ class Filter:
                 return parse_uuid(text, self.name)
             except InvalidError as error:
                 raise parameter_error(self.name, error.message) from error
+        if self.is_number:
+            if not _NUMBER.fullmatch(text):
+                raise parameter_error(self.name, "must be a whole number of at most 18 digits")
+            return text
         if not 1 <= len(text) <= _TEXT_MAX or _CONTROL.search(text):
             raise parameter_error(self.name, f"must be 1 to {_TEXT_MAX} printable characters")
         return text
@@ -53,6 +68,8 @@ class Filter:
         schema: Json = {"type": "string", "minLength": 1, "maxLength": _TEXT_MAX}
         if self.words is not None:
             schema = {"type": "string", "enum": [word.value for word in self.words]}
+        elif self.is_number:
+            schema = {"type": "integer", "minimum": 0}
         elif self.is_uuid:
             schema = {"type": "string", "format": "uuid"}
         return {"name": self.name, "in": "query", "description": "Only these.", "schema": schema}
@@ -68,6 +85,7 @@ _FILTERS: Final[Mapping[str, Filter]] = {
         Filter("order_type", OrderType),
         Filter("asset_class", AssetClass),
         Filter("client_order_id", is_uuid=True),
+        Filter("after", is_number=True),
         *map(Filter, ("symbol", "strategy_id", "client_reference_id", "external_order_id", "order_id", "exec_id")),
     )
 }
@@ -110,6 +128,9 @@ ACTIONS: Final = Kind("actions", sort=Sort.ASC)
 ORDERS: Final = Kind("orders", ORDER_FILTERS, has_times=True)
 TRADES: Final = Kind("trades", TRADE_FILTERS, has_times=True)
 POSITIONS: Final = Kind("positions", POSITION_FILTERS, sort=Sort.ASC, shape=cursor.NAME)
+JOURNAL: Final = Kind("journal", ("after",), has_times=True, sort=Sort.ASC)
+TIMELINE: Final = Kind("timeline", sort=Sort.ASC)
+SEARCH: Final = Kind("search", sort=Sort.ASC, shape=cursor.PLACE)
 
 _TIME: Final[Json] = {"type": "string", "format": "date-time"}
 _SINCE: Final[Json] = {"name": "since", "in": "query", "description": "Not before this time.", "schema": _TIME}
@@ -152,10 +173,10 @@ class Asked:
     listing: Listing
     binding: str
 
-    def answer(self, page: Slice[Any], as_json: Callable[[Any], Json]) -> Response:
-        """The page as JSON."""
+    def answer(self, page: Slice[Any] | JournalPage, as_json: Callable[[Any], Json], **more: Any) -> Response:
+        """The page as JSON, with more members beside its records."""
         following = cursor.make_cursor(self.binding, page.mark) if page.mark else None
-        return answer({"data": [as_json(item) for item in page.items], "next_cursor": following})
+        return answer({"data": [as_json(item) for item in page.items], "next_cursor": following, **more})
 
 
 def read_listing(request: Request, kind: Kind, limits: Limits, *path: str) -> Asked:

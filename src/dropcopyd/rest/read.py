@@ -23,7 +23,7 @@ from dropcopyd.rest.gate import (
 ACCOUNT: Final = "/v1/accounts/{account_id}"
 _INTENT: Final = f"{ACCOUNT}/intents/{{intent_id}}"
 _ORDER: Final = f"{ACCOUNT}/orders/{{order_id}}"
-_ORGANIZATION_CODES: Final = (
+ORGANIZATION_PAGE_CODES: Final = (
     *openapi.TRANSPORT_CODES,
     *openapi.CREDENTIAL_CODES,
     Code.INVALID_ARGUMENT,
@@ -73,7 +73,7 @@ class ReadRoutes:
                 "/v1/accounts",
                 self.accounts,
                 schemas.AccountPage,
-                _ORGANIZATION_CODES,
+                ORGANIZATION_PAGE_CODES,
                 "Accounts, by name",
                 lists.ACCOUNTS.described,
             ),

@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 from dropcopyd.domain import instrument as instruments
+from dropcopyd.domain.balance import Balance
 from dropcopyd.domain.command import Command
 from dropcopyd.domain.event import Trade
 from dropcopyd.domain.instrument import Instrument
@@ -45,6 +46,35 @@ def intent_action(command: Command) -> Json:
         "outcome_reason_code": command.reason_code,
         "outcome_reason": command.reason,
         "outcome_at": render_time(command.outcome_at_ns),
+    }
+
+
+def command(record: Command) -> Json:
+    """`schemas.CommandRecord`: an action with who asked, its broker command id and the stamps of its legs."""
+    stamps = record.stamps
+    return {
+        **intent_action(record),
+        "principal_id": record.principal_id,
+        "broker_command_id": record.broker_command_id,
+        "attempt_begun_at": _time(stamps.attempt_begun_ns),
+        "acknowledged_at": _time(stamps.acknowledged_ns),
+        "first_fill_at": _time(stamps.first_fill_ns),
+        "last_fill_at": _time(stamps.last_fill_ns),
+    }
+
+
+def balance(record: Balance) -> Json:
+    """`schemas.Balance`."""
+    return {
+        "account_id": record.account_id,
+        "organization_id": record.organization_id,
+        "currency": record.currency,
+        "cash": _amount(record.cash),
+        "buying_power": _amount(record.buying_power),
+        "equity": _amount(record.equity),
+        "initial_margin": _amount(record.initial_margin),
+        "maintenance_margin": _amount(record.maintenance_margin),
+        "received_at": render_time(record.received_at_ns),
     }
 
 
@@ -146,9 +176,9 @@ def position(record: Position) -> Json:
         "broker_sent_at": _time(record.broker_sent_at_ns),
         "instrument": instrument(record.instrument),
         "realized_pnl": render(record.realized_pnl),
-        "daily_pnl": None,
-        "value_bought": None,
-        "value_sold": None,
+        "daily_pnl": _amount(record.daily_pnl),
+        "value_bought": render(record.value_bought),
+        "value_sold": render(record.value_sold),
     }
 
 

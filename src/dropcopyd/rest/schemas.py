@@ -301,6 +301,27 @@ class Account(Shape):
     oldest: int
 
 
+class Balance(Shape):
+    """An account's money in one currency, as the broker has it; null is what the broker does not say."""
+
+    account_id: Uuid
+    organization_id: Uuid
+    currency: str
+    cash: Amount | None
+    buying_power: Amount | None
+    equity: Amount | None
+    initial_margin: Amount | None
+    maintenance_margin: Amount | None
+    received_at: Time
+
+
+class BalancePage(Shape):
+    """By currency, all on one page."""
+
+    data: list[Balance]
+    next_cursor: None
+
+
 class AccountPage(Shape):
     """By name."""
 

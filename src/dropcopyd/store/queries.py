@@ -1,10 +1,11 @@
 """The `Queries` port: pages and single records from the projections."""
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
 from dropcopyd.domain.account import Account
+from dropcopyd.domain.balance import Balance
 from dropcopyd.domain.command import Command
 from dropcopyd.domain.event import Trade
 from dropcopyd.domain.instrument import AssetClass
@@ -46,13 +47,13 @@ class SqliteQueries:
                     listing.limit + 1,
                 ),
             ).fetchall()
-            return _cut(found, listing.limit, _account_record, lambda row: str(row["name"]))
+            return _cut(found, listing.limit, account_record, lambda row: str(row["name"]))
 
         return await self._reader.read(query)
 
     async def account(self, account_id: str) -> AccountRecord:
         def query(connection: sqlite3.Connection) -> AccountRecord:
-            return _account_record(
+            return account_record(
                 connection.execute("SELECT * FROM accounts WHERE account_id = ?", (account_id,)).fetchone()
             )
 
@@ -122,6 +123,10 @@ class SqliteQueries:
 
         return await self._reader.read(query)
 
+    async def balances(self, account_id: str) -> Sequence[Balance]:
+        account = self._account_of(account_id)
+        return await self._reader.read(lambda connection: position_store.balances(connection, account))
+
     async def _page(
         self, table: keyset.Table, record_of: Callable[..., _Item], account_id: str, listing: Listing
     ) -> Slice[_Item]:
@@ -190,7 +195,8 @@ def _cut(
     return Slice([item_of(row) for row in found[:limit]], mark)
 
 
-def _account_record(row: sqlite3.Row) -> AccountRecord:
+def account_record(row: sqlite3.Row) -> AccountRecord:
+    """The account of a row, as the record lists it."""
     return AccountRecord(
         account=rows.account_of(row),
         status=rows.status_of(row),

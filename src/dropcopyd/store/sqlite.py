@@ -35,8 +35,10 @@ from dropcopyd.ports import (
 )
 from dropcopyd.record import Record
 from dropcopyd.store import controls, loading, migrate, positions, rows
+from dropcopyd.store.history import SqliteHistory
 from dropcopyd.store.queries import SqliteQueries
 from dropcopyd.store.reader import Reader
+from dropcopyd.store.search import SqliteSearch
 from dropcopyd.store.writer import Entry, Readmission, Task, Writer
 
 _Result = TypeVar("_Result")
@@ -68,7 +70,11 @@ class SqliteStore:
         self._has_room.set()
         self._reader = Reader(path, limits.page_cache_bytes)
         self._read = self._reader.read
-        self.record = Record(queries=SqliteQueries(self._reader, self._accounts.__getitem__))
+        self.record = Record(
+            queries=SqliteQueries(self._reader, self._accounts.__getitem__),
+            history=SqliteHistory(self._reader, self._accounts.__getitem__),
+            search=SqliteSearch(self._reader),
+        )
         """What may be asked of the record."""
         writer.on_done = self._left_queue
 
