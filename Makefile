@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 UV_VERSION := 0.13.9
 export UV_NO_PROGRESS := 1
 
-.PHONY: help setup demo test lint types gen ci bench bench-fanout bench-idle stream-campaign soak-slow-reader interop constraints clean
+.PHONY: help setup demo test lint types gen ci bench bench-fanout bench-rebuild bench-idle stream-campaign soak-slow-reader interop constraints clean
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -43,6 +43,9 @@ bench: setup ## latency and fan-out, beside grpcio, in one run
 interop: setup ## clients in Python, Node, Go and Java against the real server; installs them (Debian, root)
 	@scripts/interop-setup.sh
 	@DROPCOPY_REQUIRE_INTEROP=1 $(BIN)/python -m pytest tests/interop $(ARGS)
+
+bench-rebuild: setup ## kill -9 to trading again, with a million events in the journal
+	@PYTHONPATH=. $(BIN)/python -m bench.rebuild $(ARGS)
 
 bench-fanout: setup ## fan-out beside grpcio, grpclib and grpc-go (see docs/performance.md)
 	@PYTHONPATH=. $(BIN)/python -m bench.fanout $(ARGS)

@@ -10,14 +10,51 @@ from hypothesis import strategies as st
 
 from dropcopyd.domain.adjustment import AdjustmentKind
 from dropcopyd.domain.fold import CHECKPOINT_STEPS, STEPS_MAX
-from dropcopyd.domain.instrument import Instrument, key_of
+from dropcopyd.domain.instrument import (
+    AssetClass,
+    Crypto,
+    Currency,
+    ExerciseStyle,
+    Instrument,
+    OptionInstrument,
+    OptionType,
+    Prediction,
+    PredictionOutcome,
+    key_of,
+)
 from dropcopyd.domain.needs import NeedsAdjustment, NeedsHistory
 from tests.domain.build import AAPL, ES, INVERSE, LINEAR, START_NS
 from tests.domain.ledger import DAY_NS, Ledger
 from tests.domain.ledger_model import MOVES, LedgerModel
-from tests.domain.model import TERMS
 
 K = AdjustmentKind
+CALL = OptionInstrument(
+    symbol="AAPL271217C00200000",
+    underlying="AAPL",
+    expiration_ns=START_NS + 400 * DAY_NS,
+    strike=Decimal(200),
+    option_type=OptionType.CALL,
+    exercise_style=ExerciseStyle.AMERICAN,
+    multiplier=Decimal(100),
+)
+YES = Prediction(
+    symbol="RAIN-YES",
+    market="RAIN",
+    outcome=PredictionOutcome.YES,
+    venue="PAPER",
+    payout=Decimal(1),
+    currency="USD",
+    tick_size=Decimal("0.01"),
+)
+BITCOIN = Crypto(
+    symbol="BTC-USD",
+    base="BTC",
+    quote="USD",
+    venue="PAPER",
+    tick_size=Decimal("0.01"),
+    quantity_increment=Decimal("0.00000001"),
+)
+EURO = Currency(symbol="EURUSD", base="EUR", quote="USD")
 
 
 # --- numbers to check by hand ----------------------------------------------------------------------------------------
@@ -87,6 +124,15 @@ def test_an_inverse_perpetual_through_zero() -> None:
     ledger.trade("out", "-150", "40000", at=2)
     assert ledger.held() == ("-50", "0.125", "-0.05")
     assert ledger.position.average_cost == Decimal(40000)
+
+
+def test_fractions_of_a_coin_are_exact_to_the_last_digit() -> None:
+    """0.00000003 of a coin at 97123.45 cost 0.0029137035; a third of it goes for its part, rounded once."""
+    ledger = Ledger(BITCOIN)
+    ledger.trade("in", "0.00000003", "97123.45", at=1)
+    assert ledger.held() == ("0.00000003", "0.0029137035", "0")
+    ledger.trade("out", "-0.00000001", "100000", at=2)
+    assert ledger.held() == ("0.00000002", "0.001942469", "0.0000287655")
 
 
 def test_ties_and_absent_times_keep_the_order_of_arrival() -> None:
@@ -215,20 +261,20 @@ def test_a_reverse_split_with_cash_in_lieu() -> None:
 
 
 def test_an_option_expires_worthless() -> None:
-    """Long 2 for 500 lose it; short 2 for 500 keep it."""
-    ledger = Ledger()
-    ledger.trade("in", "2", "250", at=1)
+    """Long 2 at 2.50 a share of 100 lose 500; short 2 keep it."""
+    ledger = Ledger(CALL)
+    ledger.trade("in", "2", "2.5", at=1)
     ledger.adjust("expiry", K.EXPIRY, "-2", at=2)
     assert ledger.held() == ("0", "0", "-500")
-    short = Ledger()
-    short.trade("in", "-2", "250", at=1)
+    short = Ledger(CALL)
+    short.trade("in", "-2", "2.5", at=1)
     short.adjust("expiry", K.EXPIRY, "2", at=2)
     assert short.held() == ("0", "0", "500")
 
 
 def test_a_prediction_pays_out() -> None:
     """100 at 0.40 cost 40; YES pays 1 each."""
-    ledger = Ledger()
+    ledger = Ledger(YES)
     ledger.trade("in", "100", "0.4", at=1)
     ledger.adjust("resolved", K.EXPIRY, "-100", at=2, cash="100")
     assert ledger.held() == ("0", "0", "60")
@@ -331,9 +377,26 @@ signs = st.sampled_from([1, -1])
 times = st.none() | st.integers(1, 9).map(lambda tenths: tenths * DAY_NS // 4)
 
 
+MODELS: list[tuple[Instrument, str, bool, bool]] = [
+    (AAPL, "1", False, False),
+    (CALL, "100", False, False),
+    (YES, "1", False, False),
+    (BITCOIN, "1", False, False),
+    (EURO, "1", False, False),
+    (ES, "50", False, True),
+    (LINEAR, "0.01", False, True),
+    (INVERSE, "100", True, True),
+]
+"""One of each class, with multiplier, whether inverse, whether traded on margin: the model's own knowledge."""
+
+
 def model_for(instrument: Instrument) -> LedgerModel:
-    multiplier, is_inverse = TERMS[instrument.symbol]
-    return LedgerModel(Fraction(multiplier), is_inverse, is_margined=instrument is not AAPL)
+    ((multiplier, is_inverse, is_margined),) = [one[1:] for one in MODELS if one[0] is instrument]
+    return LedgerModel(Fraction(multiplier), is_inverse, is_margined)
+
+
+def test_the_models_are_of_every_class() -> None:
+    assert {one[0].asset_class for one in MODELS} == set(AssetClass)
 
 
 def maybe(text: str | None) -> Fraction | None:
@@ -365,7 +428,7 @@ def happenings(draw: st.DrawFn) -> list[tuple[str, dict[str, Any]]]:
 
 
 @settings(deadline=None, max_examples=300)
-@given(st.sampled_from([AAPL, ES, LINEAR, INVERSE]), happenings(), amounts)
+@given(st.sampled_from([one[0] for one in MODELS]), happenings(), amounts)
 def test_the_fold_is_the_models_whatever_comes_in_whatever_order(
     instrument: Instrument, found: list[tuple[str, dict[str, Any]]], mark: Decimal
 ) -> None:

@@ -59,9 +59,12 @@ def account_state(
         is_partial=True,
     )
     found = connection.execute(
-        "SELECT * FROM orders WHERE account = ?1 AND (is_working = 1 OR received_at_ns > ?2 OR order_id IN"
-        " (SELECT order_id FROM commands WHERE account = ?1 AND outcome IN ('PENDING', 'IN_DOUBT')))"
-        " ORDER BY number",
+        "SELECT * FROM orders WHERE number IN ("
+        "SELECT number FROM orders WHERE account = ?1 AND is_working = 1"
+        " UNION SELECT number FROM orders WHERE account = ?1 AND received_at_ns > ?2"
+        " UNION SELECT number FROM orders WHERE order_id IN"
+        " (SELECT order_id FROM commands WHERE account = ?1 AND outcome IN ('PENDING', 'IN_DOUBT'))"
+        ") ORDER BY number",
         (account.number, changed_after_ns),
     ).fetchall()
     state.adopt([chain_of_order(connection, account, order, instruments) for order in found])
