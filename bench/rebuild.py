@@ -115,8 +115,8 @@ class History:
         )
 
 
-async def write_history(store: SqliteStore, account_id: str, events: int) -> int:
-    """Events of an account, at least so many, committed as the daemon would; how many there are."""
+async def write_history(store: SqliteStore, account_id: str, events: int) -> None:
+    """Events of an account, at least so many, committed as the daemon would."""
     state = await store.load_account(account_id, 0)
     state.is_partial = False
     equities = tuple(one for one in packaged_instruments() if one.asset_class.value == "EQUITY")
@@ -133,7 +133,6 @@ async def write_history(store: SqliteStore, account_id: str, events: int) -> int
             show(f"  {written:,} of {events:,} events")
     if pending is not None:
         await pending
-    return written
 
 
 class Trading:
@@ -219,7 +218,7 @@ def kill_and_return(folder: Path) -> tuple[float, float, float]:
 
 
 async def prepare(folder: Path, events: int) -> int:
-    """The folder of a development daemon, with so many events in its account's journal."""
+    """The folder of a development daemon, with so many events more in its account's journal; how many there are."""
     identity = dev.settle_identity(folder, SystemClock(), RandomIds())
     seed_instruments(folder, SystemClock().now_ns())
     store = open_store(
@@ -232,7 +231,9 @@ async def prepare(folder: Path, events: int) -> int:
         on_committed=lambda _committed: None,
     )
     try:
-        return await write_history(store, identity.account_id, events) if events else 0
+        if events:
+            await write_history(store, identity.account_id, events)
+        return (await store.read_state(identity.account_id, 0)).head.sequence
     finally:
         await store.close()
 
@@ -245,7 +246,7 @@ def measure(folder: Path, events: int) -> None:
     """Print what a start on so many events costs."""
     began = time.monotonic()
     written = asyncio.run(prepare(folder, events))
-    if written:
+    if events:
         size_mb = sum(file.stat().st_size for file in folder.iterdir()) / 1e6
         seconds = time.monotonic() - began
         show(

@@ -18,7 +18,7 @@ from dropcopyd.ports import Clock, Store
 
 _log = structlog.get_logger()
 _NS: Final = 1_000_000_000
-_LOOK_S: Final = 15.0
+_LOOK_S: Final = 5.0
 """Accounts are looked at this often: one may be new, or its day may begin at another time now."""
 
 
