@@ -26,7 +26,7 @@ from dropcopyd.observe import configure_logs
 from dropcopyd.store.admin import Admin
 from dropcopyd.store.audit import audit
 from dropcopyd.store.backup import backup, restore
-from dropcopyd.system import RandomIds, SystemClock, allow_open_files
+from dropcopyd.system import RandomIds, SystemClock, allow_open_files, tune_collector
 
 app = typer.Typer(
     name="dropcopyd",
@@ -341,6 +341,7 @@ def _run(settings: Settings, on_ready: Callable[[Addresses], None]) -> None:
     open_files_max = allow_open_files()
 
     def ready(addresses: Addresses) -> None:
+        tune_collector()
         structlog.get_logger().info("process.ready", open_files_max=open_files_max)
         on_ready(addresses)
 

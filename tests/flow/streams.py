@@ -77,10 +77,14 @@ class Listening:
         """Pull until nothing comes any more, while background work goes on."""
         async with asyncio.timeout(30):
             idle = 0
-            while idle < 5:
+            while idle < 5 or self._is_catching_up:
                 idle = 0 if self.pull() else idle + 1
                 await asyncio.sleep(0.001 if idle else 0)
         return self
+
+    @property
+    def _is_catching_up(self) -> bool:
+        return any(track.is_held for track in self.session._delivery.tracks.values())
 
     async def reach(self, places: Callable[[], dict[str, int]]) -> "Listening":
         """Pull until the session's cursors have come to these places and nothing is left."""

@@ -23,6 +23,7 @@ from dropcopyd.domain.instrument import Instrument
 from dropcopyd.node import Addresses, Node, packaged_instruments
 from dropcopyd.observe import configure_logs
 from dropcopyd.store.sqlite import SqliteStore
+from dropcopyd.system import allow_open_files, tune_collector
 from tests.store.build import Desk
 
 _BURST_BATCH = 500
@@ -94,10 +95,16 @@ def main() -> None:
     settings = config.load(data=Path(sys.argv[1]), rest_port=0, grpc_port=0)
     configure_logs("info")
 
+    allow_open_files()
+
+    def ready(addresses: Addresses) -> None:
+        tune_collector()
+        print(json.dumps(asdict(addresses)), flush=True)
+
     async def run() -> None:
         stop = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-        await DrivenNode(settings).run(lambda addresses: print(json.dumps(asdict(addresses)), flush=True), stop)
+        await DrivenNode(settings).run(ready, stop)
 
     import uvloop
 

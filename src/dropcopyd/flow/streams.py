@@ -23,6 +23,8 @@ _log = structlog.get_logger()
 _NS: Final = 1_000_000_000
 _BEAT_TICKS: Final = 20
 """Heartbeats are spread over their interval in so many steps, so that 10,000 streams are not one burst."""
+_CURSORS_MAX: Final = 4_096
+"""Characters of cursors in a trailer: gRPC clients refuse responses whose metadata is above 8 KiB."""
 _REVOCATION_S: Final = 1.0
 """How often the keys of open streams are looked up."""
 
@@ -166,6 +168,7 @@ class Streams:
 
 
 def cursors_text(stream: OpenStream) -> str:
-    """Where the client can resume, for a trailer: `ACCOUNT EPOCH:SEQUENCE, ...`."""
+    """Where the client can resume: `ACCOUNT EPOCH:SEQUENCE, ...`, as many as a client takes in a trailer."""
     places = stream.session.cursors(has_unsent=stream.wire.unsent_bytes > 0)
-    return ", ".join(f"{account_id} {stream.session.epoch}:{sequence}" for account_id, sequence in places)
+    text = ", ".join(f"{account_id} {stream.session.epoch}:{sequence}" for account_id, sequence in places)
+    return text if len(text) <= _CURSORS_MAX else text[: text.rindex(", ", 0, _CURSORS_MAX)]

@@ -83,7 +83,7 @@ def ending_of(error: Exception, method: str) -> Ending:
     """How a call ends that raised: the product's errors by the table, anything else as a bug with an id."""
     if isinstance(error, DropcopyError):
         trailers = [(CODE_TRAILER, error.code.value)]
-        if "cursor" in error.facts:
+        if error.facts.get("cursor"):  # an empty value is no metadata
             trailers.append((CURSOR_TRAILER, str(error.facts["cursor"])))
         return Ending(STATUSES[error.code], error.message, tuple(trailers))
     if isinstance(error, GRPCError):
