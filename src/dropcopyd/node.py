@@ -173,7 +173,15 @@ class Node:
             paper.add_account(account.account_id, plan_from(account.broker_settings))
 
         broker = self._broker_over(paper)
-        actors = Actors(store, clock, spawn, on_loaded=connect, marks_of=lambda _account: paper.mark)
+        actors = Actors(
+            store,
+            clock,
+            spawn,
+            on_loaded=connect,
+            marks_of=lambda _account: paper.mark,
+            capabilities={BrokerKind.PAPER: broker.capabilities},
+            metrics=metrics,
+        )
         roller = DayRoller(store, actors, clock)
         controls = Controls(actors=actors, store=store, clock=clock, references=_prices_of(paper))
         await controls.open()

@@ -41,6 +41,7 @@ class Metrics:
         self.mended = Counter(
             "dropcopy_mended", "Reports taken in from what the broker lists, by kind", ["kind"], registry=self.registry
         )
+        self.breaks = Counter("dropcopy_breaks", "What brokers said that cannot be", ["kind"], registry=self.registry)
         self.committed = Counter("dropcopy_events", "Journal events committed", registry=self.registry)
         self.streams = Gauge("dropcopy_streams", "Open streams", registry=self.registry)
         self.doubts = Gauge("dropcopy_doubts", "Commands in doubt being settled", registry=self.registry)

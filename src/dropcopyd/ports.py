@@ -292,6 +292,11 @@ class Store(Protocol):
     ) -> Chain | None:
         """The chain that one of these names, None when the account has none."""
 
+    async def find_chain(
+        self, account_id: str, external_command_id: str, external_order_id: str | None
+    ) -> Chain | None:
+        """The newest chain that the broker's own ids name: of the order, or of a live request from outside."""
+
     async def find_idempotency(self, account_id: str, key: str) -> IdempotencyRecord | None: ...
 
     async def accounts(self) -> tuple[Account, ...]: ...

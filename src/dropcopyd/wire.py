@@ -17,6 +17,7 @@ from dropcopy import proto as pb
 from dropcopyd.domain import instrument as instruments
 from dropcopyd.domain.account import AccountStatus, BrokerKind
 from dropcopyd.domain.adjustment import Adjustment
+from dropcopyd.domain.amendment import Amendment
 from dropcopyd.domain.balance import Balance
 from dropcopyd.domain.command import Command
 from dropcopyd.domain.event import AccountMoved, Event, EventType, Trade
@@ -96,6 +97,8 @@ class ProtobufEncoder:
                 message = pb.TradingEvent(broker_order=self.order(order))
             case Trade() as trade:
                 message = pb.TradingEvent(broker_trade=self._trade(trade))
+            case Amendment() as amendment:
+                message = pb.TradingEvent(trade_amendment=_amendment(amendment))
             case Position() as position:
                 message = pb.TradingEvent(broker_position=self.position(position))
             case Adjustment() as adjustment:
@@ -247,6 +250,28 @@ def _balance(balance: Balance) -> pb.AccountBalance:
         initial_margin=_maybe(balance.initial_margin),
         maintenance_margin=_maybe(balance.maintenance_margin),
         received_at=timestamp(balance.received_at_ns),
+    )
+
+
+def _amendment(amendment: Amendment) -> pb.TradeAmendment:
+    return pb.TradeAmendment(
+        account_id=amendment.account_id,
+        organization_id=amendment.organization_id,
+        kind=_enum("TRADE_AMENDMENT_KIND", amendment.kind),
+        exec_id=amendment.exec_id or "",
+        new_exec_id=amendment.new_exec_id,
+        order_id=amendment.external_order_id or "",
+        client_order_id=amendment.order_id,
+        intent_id=amendment.intent_id,
+        symbol=amendment.instrument.symbol,
+        side=_SIDE[amendment.order_side],
+        quantity_before=render(amendment.quantity_before),
+        price_before=render(amendment.price_before),
+        quantity_after=render(amendment.quantity_after),
+        price_after=render(amendment.price_after),
+        reason=amendment.reason or "",
+        received_at=timestamp(amendment.received_at_ns),
+        broker_sent_at=_maybe_time(amendment.broker_sent_at_ns),
     )
 
 

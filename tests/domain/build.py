@@ -134,6 +134,29 @@ def trade(exec_id: str | None, quantity: str, price: str, broker_command_id: str
     )
 
 
+def bust(exec_id: str, exec_ref_id: str, broker_command_id: str = "c1.1", **facts: Any) -> OrderReport:
+    return report(ReportKind.BUST, broker_command_id, exec_id=exec_id, exec_ref_id=exec_ref_id, **facts)
+
+
+def correction(
+    exec_id: str,
+    exec_ref_id: str,
+    quantity: str | None,
+    price: str | None,
+    broker_command_id: str = "c1.1",
+    **facts: Any,
+) -> OrderReport:
+    return report(
+        ReportKind.CORRECTION,
+        broker_command_id,
+        exec_id=exec_id,
+        exec_ref_id=exec_ref_id,
+        last_quantity=None if quantity is None else Decimal(quantity),
+        last_price=None if price is None else Decimal(price),
+        **facts,
+    )
+
+
 class Play:
     """One account played by hand: each verb decides, applies and keeps the batch. Time moves a second at a time."""
 
@@ -182,7 +205,16 @@ class Play:
         return self.take(machine.not_sent(self.state, command, reason, self.now_ns))
 
     def report(self, said: OrderReport) -> Batch | None:
-        return self.take(machine.take_report(self.state, said, self.now_ns))
+        """Take a report in, then what waited for it, as the flow does."""
+        batch = self.take(machine.take_report(self.state, said, self.now_ns, AAPL))
+        waiting = True
+        while waiting:
+            waiting = False
+            for parked in tuple(self.state.parked.values()):
+                if machine.is_about(self.state, parked.order_id, parked.report, said):
+                    taken = machine.take_parked(self.state, parked, self.now_ns)
+                    waiting = self.take(taken) is not None or waiting
+        return batch
 
     def order(self, name: str = "1") -> Order:
         return self.state.chains[f"o{name}"].order

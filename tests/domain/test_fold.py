@@ -325,7 +325,7 @@ def test_the_same_adjustment_again_changes_nothing_and_another_one_under_its_id_
     batch = ledger.adjust("one", K.OPENING, "11", at=1, cost="100")
     assert batch is not None
     assert not batch.events
-    assert "other content" in batch.notes[0]
+    assert "other content" in batch.breaks[0].detail
     assert ledger.held() == ("10", "100", "0")
 
 

@@ -153,7 +153,7 @@ def test_taken_for_never_sent_and_then_filled(play: Play) -> None:
     play.not_sent(command)
     batch = play.report(trade("e1", "10", "100"))
     assert batch is not None
-    assert batch.notes
+    assert batch.breaks
     assert (play.outcome(), play.order().status) == (Outcome.ACCEPTED, S.FILLED)
     assert play.held()[0] == "10"
 
@@ -218,7 +218,7 @@ def test_a_fill_is_a_trade_an_order_and_a_position(play: Play) -> None:
     )
     assert play.order().status is S.PARTIALLY_FILLED
     assert play.held() == ("4", "398.000000000000000000", "0")
-    assert not play.batches[-1].notes
+    assert not play.batches[-1].breaks
 
 
 def test_a_fill_that_overtakes_the_acceptance_accepts_the_order(play: Play) -> None:
@@ -237,7 +237,7 @@ def test_an_execution_is_known_by_its_id_date_and_side(play: Play) -> None:
     assert play.report(trade("e1", "1", "100", trade_date="2026-11-19")) is not None, "ids begin anew each day"
     again = play.report(trade("e1", "5", "100"))
     assert again is not None
-    assert again.notes
+    assert again.breaks
     assert not again.events
     assert play.order().filled_quantity == 5
 
@@ -267,7 +267,7 @@ def test_an_overfill_is_kept_and_noted(play: Play) -> None:
     accepted(play)
     batch = play.report(trade("e1", "13", "100"))
     assert batch is not None
-    assert any("13 of 10" in note for note in batch.notes)
+    assert any("13 of 10" in one.detail for one in batch.breaks)
     assert (play.order().filled_quantity, play.order().leaves_quantity) == (Decimal(13), Decimal(0))
     assert play.held()[0] == "13"
 
@@ -284,7 +284,7 @@ def test_an_execution_of_nothing_is_noted_and_not_taken(play: Play, quantity: st
     accepted(play)
     batch = play.report(trade("e1", quantity, price))
     assert batch is not None
-    assert batch.notes
+    assert batch.breaks
     assert not batch.events
     assert not batch.trades
 
@@ -294,7 +294,7 @@ def test_an_inverse_execution_without_a_price_has_no_value(play: Play, price: st
     accepted(play, instrument=INVERSE)
     batch = play.report(trade("e1", "1", price))
     assert batch is not None
-    assert batch.notes
+    assert batch.breaks
     assert not batch.trades
 
 
@@ -407,11 +407,10 @@ def test_a_report_that_names_a_command_of_another_kind_changes_nothing(
     assert play.order() == before
 
 
-@pytest.mark.parametrize("kind", [K.REQUEST_REFUSED, K.PENDING_CANCEL, K.PENDING_REPLACE, K.REPLACED])
-def test_a_request_report_that_names_the_create_changes_nothing(play: Play, kind: ReportKind) -> None:
+def test_a_refusal_that_names_the_create_changes_nothing(play: Play) -> None:
     command = play.create()
     play.begin(command)
-    assert play.report(report(kind)) is None
+    assert play.report(report(K.REQUEST_REFUSED)) is None
     assert (play.outcome(), play.order().status) == (Outcome.PENDING, S.PENDING_NEW)
 
 
@@ -429,7 +428,7 @@ def test_a_rejected_request_is_a_refused_one_and_leaves_the_order(play: Play) ->
 def test_a_report_of_an_unknown_command_is_noted_and_moves_the_cursor(play: Play) -> None:
     batch = play.report(report(K.ACCEPTED, "somebody else's", cursor="7"))
     assert batch is not None
-    assert batch.notes
+    assert batch.breaks
     assert not batch.events
     assert play.state.report_cursor == "7"
 

@@ -12,9 +12,10 @@ from dropcopyd.domain import machine
 from dropcopyd.domain.command import Command, OutcomeKind
 from dropcopyd.domain.event import Batch, EventType, Trade
 from dropcopyd.domain.instrument import Instrument
-from dropcopyd.domain.order import TRANSITIONS, ActionType, Order, OrderSide, OrderStatus
+from dropcopyd.domain.order import ActionType, Order, OrderSide, OrderStatus
 from dropcopyd.domain.position import Position
 from dropcopyd.domain.report import OrderReport, ReportKind
+from dropcopyd.domain.transitions import TRANSITIONS
 from tests.domain.build import AAPL, INVERSE, SECOND_NS, START_NS, Play, limit_terms, report, trade
 from tests.domain.model import Model, model_of
 
@@ -28,7 +29,9 @@ OUTCOMES_MAY_FOLLOW = {
     Outcome.WITHHELD: {Outcome.ACCEPTED},
 }
 """A final outcome stands, unless the broker proves done what was taken for refused or never sent."""
-STATES = [kind for kind in ReportKind if kind is not ReportKind.TRADE]
+TOLD_ANEW = {ReportKind.RESTATED, ReportKind.DONE_FOR_DAY, ReportKind.TRIGGERED, ReportKind.STATUS}
+REQUESTS = {ReportKind.PENDING_CANCEL, ReportKind.PENDING_REPLACE, ReportKind.REPLACED}
+STATES = [kind for kind in ReportKind if kind not in (ReportKind.TRADE, ReportKind.BUST, ReportKind.CORRECTION)]
 
 quantities = st.integers(1, 12).map(str)
 prices = st.integers(1, 400).map(lambda quarters: str(Decimal(quarters) / 4))
@@ -103,7 +106,9 @@ class AccountRuns(RuleBasedStateMachine):
 
     @rule(target=said, command=commands, kind=st.sampled_from(STATES), quantity=st.none() | quantities)
     def take_state(self, command: Command, kind: ReportKind, quantity: str | None) -> OrderReport:
-        figure = None if quantity is None or kind is not ReportKind.REPLACED else Decimal(quantity)
+        figure = (
+            None if quantity is None or kind not in (ReportKind.REPLACED, ReportKind.RESTATED) else Decimal(quantity)
+        )
         one = report(kind, command.broker_command_id, quantity=figure, raw_status="?")
         self.play.report(one)
         return one
@@ -121,9 +126,16 @@ class AccountRuns(RuleBasedStateMachine):
 
     @rule(one=said)
     def repeat(self, one: OrderReport) -> None:
-        """A repetition changes nothing. (A rejection overturned since is a new claim, not a repetition.)"""
+        """A repetition changes nothing.
+
+        (A rejection overturned since is a new claim; what a broker says unasked of how an order stands has no identity:
+        told again it is told anew.)
+        """
         found = self.play.state.find_command(one.broker_command_id)
         assert found is not None
+        names_create = found[1].action_type is ActionType.CREATE
+        if one.kind in TOLD_ANEW or (names_create and one.kind in REQUESTS):
+            return
         if one.kind is ReportKind.REJECTED and not found[0].order.is_rejected:
             return
         batch = machine.take_report(self.play.state, one, self.play.now_ns)

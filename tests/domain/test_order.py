@@ -7,7 +7,6 @@ from itertools import product
 import pytest
 
 from dropcopyd.domain.order import (
-    TRANSITIONS,
     ActionType,
     Order,
     OrderState,
@@ -15,6 +14,7 @@ from dropcopyd.domain.order import (
     PendingRequest,
     state_of,
 )
+from dropcopyd.domain.transitions import TRANSITIONS
 from tests.domain.build import Play
 
 S = OrderStatus

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dropcopyd.domain.command import OutcomeKind
+from dropcopyd.domain.instrument import key_of
 from dropcopyd.domain.limits import Limits
 from dropcopyd.domain.order import ActionType, OrderStatus
 from dropcopyd.domain.report import (
     Acknowledged,
+    BrokerSnapshot,
     FindResult,
     Found,
     NotFound,
+    OrderClaim,
     Refused,
     ReportKind,
     SubmitResult,
@@ -30,7 +34,7 @@ from dropcopyd.store.migrate import DATABASE_NAME
 from dropcopyd.store.sqlite import SqliteStore
 from tests.domain.build import report, trade
 from tests.doubles import ManualClock, SequentialIds
-from tests.flow.trading import ONE, Answer, Gateway, ScriptedBroker, never, said_since, trading
+from tests.flow.trading import ONE, Answer, Gateway, ScriptedBroker, never, trading
 from tests.store.build import make_folder
 from tests.store.journal import verify
 
@@ -461,7 +465,16 @@ async def test_a_command_that_was_acknowledged_waits_for_its_report(folder: Path
     async with trading(folder, clock=clock, ids=SequentialIds("b")) as gateway:
         command = await gateway.command(intent_id)
         said = report(K.ACCEPTED, command.broker_command_id, cursor="1")
-        gateway.broker.snapshots.append(said_since(said, cursor="1"))
+        claim = OrderClaim(
+            broker_command_id=command.broker_command_id,
+            external_order_id="x",
+            key=key_of(command.instrument),
+            is_open=True,
+            quantity=command.terms.quantity,
+            limit_price=command.terms.limit_price,
+            cumulative_quantity=Decimal(0),
+        )
+        gateway.broker.snapshots.append(BrokerSnapshot(reports=(said,), orders=(claim,), positions=(), cursor="1"))
         await gateway.connect()
         await gateway.until(command, Outcome.ACCEPTED)
         await gateway.until_idle()

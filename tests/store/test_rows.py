@@ -10,17 +10,19 @@ from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from dropcopyd.domain.adjustment import Adjustment
+from dropcopyd.domain.amendment import Amendment
 from dropcopyd.domain.command import Command, IdempotencyRecord
 from dropcopyd.domain.event import Batch, Event, EventType, Trade
 from dropcopyd.domain.instrument import AssetClass, Instrument, key_of
 from dropcopyd.domain.order import Order
 from dropcopyd.domain.position import Position
+from dropcopyd.domain.state import Chain
 from dropcopyd.record import Listing
-from dropcopyd.store import migrate, positions, rows
+from dropcopyd.store import migrate, positions, rows, truth
 from tests.store.build import INSTRUMENTS, Announced, account, make_folder, opened
 
 ACCOUNT = account(1)
@@ -89,6 +91,7 @@ TABLES: list[tuple[str, Any, Any, Any]] = [
     ("orders", Order, rows.order_values, rows.order_of),
     ("commands", Command, rows.command_values, rows.command_of),
     ("trades", Trade, rows.trade_values, rows.trade_of),
+    ("amendments", Amendment, truth.amendment_values, truth.amendment_of),
     ("positions", Position, positions.position_values, positions.position_of),
     ("adjustments", Adjustment, positions.adjustment_values, positions.adjustment_of),
 ]
@@ -130,6 +133,7 @@ def test_a_committed_batch_is_read_back_whole(tmp_path_factory: pytest.TempPathF
     trade = replace(data.draw(strategy_of(Trade)), order_id=order.order_id)
     position = data.draw(strategy_of(Position))
     key = data.draw(st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), min_size=1, max_size=255))
+    assume(order.intent_id)
     idempotency = IdempotencyRecord(key, data.draw(TEXTS), order.intent_id, command.seq)
     batch = Batch(
         account_id=ACCOUNT.account_id,
@@ -152,7 +156,9 @@ def test_a_committed_batch_is_read_back_whole(tmp_path_factory: pytest.TempPathF
             chain = await store.load_chain(ACCOUNT.account_id, intent_id=order.intent_id)
             assert chain is not None
             assert (chain.order, chain.commands) == (order, {command.seq: command})
-            assert chain.executions == {trade.execution_key: (trade.quantity, trade.price)}
+            booked = Chain(order)
+            booked.book(trade)
+            assert chain.executions == booked.executions
             assert (await queries.trades(ACCOUNT.account_id, Listing(limit=10))).items == [trade]
             assert (await queries.orders(ACCOUNT.account_id, Listing(limit=10))).items == [order]
             assert (await queries.positions(ACCOUNT.account_id, Listing(limit=10))).items == [position]

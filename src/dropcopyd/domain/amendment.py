@@ -18,7 +18,11 @@ class AmendmentKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Amendment:
-    """One amendment of one execution (`execution_key`, as it was first reported). A bust leaves quantity 0."""
+    """One amendment of one execution (`execution_key`, as it was first reported). A bust leaves quantity 0.
+
+    `exec_id` is what the execution was last known by: its own id, or that of its last correction. `amendment_key` is
+    the amendment's identity within the order.
+    """
 
     account_id: str
     organization_id: str
@@ -29,6 +33,7 @@ class Amendment:
     instrument: Instrument
     order_side: OrderSide
     execution_key: str
+    amendment_key: str
     exec_id: str | None
     new_exec_id: str | None
     quantity_before: Decimal

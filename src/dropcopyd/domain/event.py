@@ -6,11 +6,14 @@ from enum import StrEnum
 
 from dropcopyd.domain.account import Account, AccountStatus
 from dropcopyd.domain.adjustment import Adjustment, DayRoll
+from dropcopyd.domain.amendment import Amendment
 from dropcopyd.domain.balance import Balance
+from dropcopyd.domain.breaks import Break
 from dropcopyd.domain.command import Command, IdempotencyRecord
 from dropcopyd.domain.fold import Posting
 from dropcopyd.domain.instrument import Instrument
 from dropcopyd.domain.order import Order, OrderOrigin, OrderSide
+from dropcopyd.domain.parking import Parked
 from dropcopyd.domain.position import Position
 from dropcopyd.domain.report import Fee, Liquidity
 
@@ -55,6 +58,9 @@ class Trade:
     trade_date: str | None
     venue: str | None
     liquidity: Liquidity | None
+    effective_quantity: Decimal | None = None
+    """The figures in force after amendments; None = as reported."""
+    effective_price: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +71,7 @@ class AccountMoved:
     status: AccountStatus
 
 
-Record = Order | Position | Trade | Adjustment | Balance | Command | AccountMoved
+Record = Order | Position | Trade | Amendment | Adjustment | Balance | Command | AccountMoved
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +91,8 @@ class Batch:
 
     Records appear in the state they have after the batch, each once. `report_cursor` is the broker's place up to
     which its reports are taken in with this batch. `postings` are what it does to the folds of its positions, `roll`
-    the account's new day. `notes` are oddities for the operator's log.
+    the account's new day. `parked` reports wait for what they name, `unparked` (their keys) wait no more. `breaks` are
+    what the broker said that cannot be.
     """
 
     account_id: str
@@ -94,6 +101,7 @@ class Batch:
     orders: tuple[Order, ...] = ()
     commands: tuple[Command, ...] = ()
     trades: tuple[Trade, ...] = ()
+    amendments: tuple[Amendment, ...] = ()
     positions: tuple[Position, ...] = ()
     postings: tuple[Posting, ...] = ()
     adjustments: tuple[Adjustment, ...] = ()
@@ -102,4 +110,6 @@ class Batch:
     status: AccountStatus | None = None
     idempotency: IdempotencyRecord | None = None
     report_cursor: str | None = None
-    notes: tuple[str, ...] = ()
+    breaks: tuple[Break, ...] = ()
+    parked: tuple[Parked, ...] = ()
+    unparked: tuple[str, ...] = ()

@@ -1,14 +1,13 @@
 """Orders: terms, what the broker said of them, and the status that follows from it.
 
-Status is a function of the facts (quantity, filled, acknowledged open requests, closed, stopped, rejected) by FIX
-precedence, not a chain of edges; `TRANSITIONS` is what may follow what, with the reason beside each odd pair
-(order-lifecycle.md; FIX 4.2 appendix D and its successors).
+Status is a function of the facts (quantity, filled, acknowledged open requests, closed, done for the day, stopped,
+rejected) by FIX precedence, not a chain of edges; `transitions` is what may follow what (order-lifecycle.md; FIX 4.2
+appendix D and its successors).
 """
 
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from typing import Final
 
 from dropcopyd.domain import money
 from dropcopyd.domain.account import BrokerKind
@@ -101,7 +100,10 @@ class OrderTerms:
 
 @dataclass(frozen=True, slots=True)
 class PendingRequest:
-    """A replace or cancel that the broker has acknowledged (Pending Replace, Pending Cancel) and not yet decided."""
+    """A replace or cancel that the broker has acknowledged (Pending Replace, Pending Cancel) and not yet decided.
+
+    `seq` 0: nobody here asked for it.
+    """
 
     seq: int
     action_type: ActionType
@@ -112,8 +114,10 @@ class Order:
     """One order as the platform knows it after the last report.
 
     `terms` are the terms in force at the broker: a replace changes them when it is accepted, not when it is asked.
-    `filled_value` is the total of the executions' values (18 places each). `last_seq` is the newest command of the
-    chain, `command_seq` the one that the last report named.
+    `filled_quantity` and `filled_value` are the totals of the executions in force (values at 18 places each): an
+    amendment may lower them. `last_seq` is the newest command of the chain, `command_seq` the one that the last report
+    named; both are 0 for an order from outside that nobody here has touched, and its `intent_id` is "" until then.
+    `external_command_id` is the id under which the broker knows the live request of such an order.
     """
 
     order_id: str
@@ -138,6 +142,7 @@ class Order:
     is_accepted: bool = False
     is_rejected: bool = False
     is_closed: bool = False
+    is_done_for_day: bool = False
     is_stopped: bool = False
     pending: tuple[PendingRequest, ...] = ()
     in_doubt_since_ns: int | None = None
@@ -145,17 +150,17 @@ class Order:
     reason: str | None = None
     raw_status: str | None = None
     broker_sent_at_ns: int | None = None
+    external_command_id: str | None = None
 
     @property
     def status(self) -> OrderStatus:
         """The one status reported, highest first by FIX precedence; figures before flags."""
-        if any(request.action_type is ActionType.CANCEL for request in self.pending):
-            return OrderStatus.PENDING_CANCEL
         if self.pending:
-            return OrderStatus.PENDING_REPLACE
+            is_cancel = any(request.action_type is ActionType.CANCEL for request in self.pending)
+            return OrderStatus.PENDING_CANCEL if is_cancel else OrderStatus.PENDING_REPLACE
         if self.filled_quantity >= self.terms.quantity:
             return OrderStatus.FILLED
-        if self.is_closed:
+        if self.is_over:
             return OrderStatus.CANCELLED
         if self.is_stopped:
             return OrderStatus.STOPPED
@@ -171,9 +176,19 @@ class Order:
         return state_of(self.status)
 
     @property
+    def is_over(self) -> bool:
+        """Whether the balance works no more, whatever was filled: cancelled, expired, or the end of a DAY order.
+
+        An order that is good till cancelled goes on tomorrow.
+        """
+        if self.is_closed:
+            return True
+        return self.is_done_for_day and self.terms.time_in_force is not TimeInForce.GOOD_TILL_CANCEL
+
+    @property
     def leaves_quantity(self) -> Decimal:
-        """What still works: 0 once closed or rejected, never negative (an overfill is kept, with a note)."""
-        if self.is_closed or self.is_rejected or self.filled_quantity >= self.terms.quantity:
+        """What still works: 0 once over or rejected, never negative (an overfill is kept, with a break)."""
+        if self.is_over or self.is_rejected or self.filled_quantity >= self.terms.quantity:
             return money.ZERO
         return money.subtract(self.terms.quantity, self.filled_quantity)
 
@@ -197,63 +212,3 @@ def state_of(status: OrderStatus) -> OrderState:
     if status in (OrderStatus.FILLED, OrderStatus.CANCELLED, OrderStatus.REPLACED):
         return OrderState.CLOSED
     return OrderState.OPEN
-
-
-S = OrderStatus
-TRANSITIONS: Final[dict[tuple[OrderStatus, OrderStatus], str]] = {
-    (S.PENDING_NEW, S.NEW): "",
-    (S.PENDING_NEW, S.REJECTED): "",
-    (S.PENDING_NEW, S.PARTIALLY_FILLED): "the fill overtook the acknowledgement",
-    (S.PENDING_NEW, S.FILLED): "the fill overtook the acknowledgement",
-    (S.PENDING_NEW, S.CANCELLED): "an immediate-or-cancel that found nothing, or an unsolicited cancel",
-    (S.PENDING_NEW, S.PENDING_CANCEL): "a cancel before the acknowledgement [D.1.a]",
-    (S.PENDING_NEW, S.PENDING_REPLACE): "a replace before the acknowledgement",
-    (S.PENDING_NEW, S.STOPPED): "a guarantee before the acknowledgement",
-    (S.NEW, S.PARTIALLY_FILLED): "",
-    (S.NEW, S.FILLED): "",
-    (S.NEW, S.CANCELLED): "",
-    (S.NEW, S.PENDING_CANCEL): "",
-    (S.NEW, S.PENDING_REPLACE): "",
-    (S.NEW, S.STOPPED): "",
-    (S.NEW, S.REJECTED): "a broker may reject after it acknowledged",
-    (S.PARTIALLY_FILLED, S.FILLED): "",
-    (S.PARTIALLY_FILLED, S.CANCELLED): "",
-    (S.PARTIALLY_FILLED, S.PENDING_CANCEL): "",
-    (S.PARTIALLY_FILLED, S.PENDING_REPLACE): "",
-    (S.PARTIALLY_FILLED, S.STOPPED): "a guarantee for the rest outranks the partial fill [D37]",
-    (S.PARTIALLY_FILLED, S.NEW): "a bust took the only fill back",
-    (S.PENDING_CANCEL, S.CANCELLED): "",
-    (S.PENDING_CANCEL, S.NEW): "the cancel was refused [D3]",
-    (S.PENDING_CANCEL, S.PARTIALLY_FILLED): "the cancel was refused [D4]",
-    (S.PENDING_CANCEL, S.FILLED): "the order filled while the cancel was pending [B.1.c]",
-    (S.PENDING_CANCEL, S.PENDING_REPLACE): "the cancel was refused, a replace is still open",
-    (S.PENDING_CANCEL, S.STOPPED): "the cancel was refused, the guarantee holds",
-    (S.PENDING_CANCEL, S.REJECTED): "a broker may reject after it acknowledged",
-    (S.PENDING_REPLACE, S.NEW): "",
-    (S.PENDING_REPLACE, S.PARTIALLY_FILLED): "",
-    (S.PENDING_REPLACE, S.FILLED): "replaced down to what is filled [D11, C.3.c]",
-    (S.PENDING_REPLACE, S.PENDING_CANCEL): "a cancel outranks the open replace",
-    (S.PENDING_REPLACE, S.CANCELLED): "an unsolicited cancel",
-    (S.PENDING_REPLACE, S.STOPPED): "the guarantee holds after the replace",
-    (S.PENDING_REPLACE, S.REJECTED): "a broker may reject after it acknowledged",
-    (S.FILLED, S.PARTIALLY_FILLED): "a bust, or the quantity raised: the order is open again [D34, C.1.c]",
-    (S.FILLED, S.PENDING_REPLACE): "a replace asked of a filled order [D9]",
-    (S.FILLED, S.PENDING_CANCEL): "a cancel crossed the last fill",
-    (S.FILLED, S.NEW): "a bust took the only fill back",
-    (S.FILLED, S.CANCELLED): "a bust on an order that was closed: it does not reopen",
-    (S.CANCELLED, S.FILLED): "a late fill completed it [D35: fills count after the cancel]",
-    (S.CANCELLED, S.PENDING_CANCEL): "a cancel crossed the order's end; its refusal follows",
-    (S.CANCELLED, S.PENDING_REPLACE): "a replace crossed the order's end; its refusal follows",
-    (S.STOPPED, S.PARTIALLY_FILLED): "",
-    (S.STOPPED, S.FILLED): "",
-    (S.STOPPED, S.CANCELLED): "",
-    (S.STOPPED, S.PENDING_CANCEL): "",
-    (S.STOPPED, S.PENDING_REPLACE): "",
-    (S.REJECTED, S.NEW): "taken for never sent, then proven alive by the broker: the broker is the truth",
-    (S.REJECTED, S.PARTIALLY_FILLED): "taken for never sent, then filled: the broker is the truth",
-    (S.REJECTED, S.FILLED): "taken for never sent, then filled: the broker is the truth",
-    (S.REJECTED, S.CANCELLED): "taken for never sent, then cancelled at the broker",
-    (S.REJECTED, S.PENDING_CANCEL): "taken for never sent, then alive with a cancel open",
-    (S.REJECTED, S.PENDING_REPLACE): "taken for never sent, then alive with a replace open",
-}
-"""Which status may follow which other one; the text is the reason where the pair is not the ordinary course."""

@@ -4,10 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
+from typing import Final
 
 from dropcopyd.domain.adjustment import AdjustmentKind
 from dropcopyd.domain.instrument import InstrumentKey
 from dropcopyd.domain.order import OrderSide, OrderTerms, OrderType, OrderVenue, TimeInForce
+
+UNKNOWN_ORDER_REASON: Final = "unknown_order"
+"""Reason code of a request refused because the broker has no such order: it says nothing about any order."""
+DUPLICATE_ID_REASON: Final = "duplicate_command_id"
+"""Reason code of a rejection because the id is known: it says nothing new about the order that has it."""
 
 
 class ReportKind(StrEnum):
@@ -212,8 +218,9 @@ class BrokerSnapshot:
 
     `reports`: what it reported after the cursor asked for, in its own order. `orders`: every open order. `positions`:
     every non-flat position. `balances`: the money. `executions`: the effective executions that the broker can still
-    list (at least those of its trade date), as TRADE reports with the figures in force, whether or not they were
-    reported before. `cursor`: where this snapshot ends.
+    list (at least those of its trade date), as TRADE reports under their own `exec_id` with the figures in force and
+    the id of their last amendment as `exec_ref_id`, whether or not they were reported before. `cursor`: where this
+    snapshot ends.
     """
 
     reports: tuple[BrokerReport, ...]

@@ -11,23 +11,81 @@ from decimal import Decimal
 
 from dropcopyd.domain.account import Account, AccountStatus
 from dropcopyd.domain.adjustment import NO_ROLL, Adjustment, DayRoll
+from dropcopyd.domain.amendment import Amendment, AmendmentKind
 from dropcopyd.domain.balance import Balance
 from dropcopyd.domain.command import Command
-from dropcopyd.domain.event import Batch
+from dropcopyd.domain.event import Batch, Trade
 from dropcopyd.domain.fold import Fold, History, Marks, folded, no_marks
 from dropcopyd.domain.instrument import Instrument, InstrumentKey, key_of
 from dropcopyd.domain.needs import NeedsAdjustment, NeedsHistory
-from dropcopyd.domain.order import Order
+from dropcopyd.domain.order import ActionType, Order
+from dropcopyd.domain.parking import Parked
 from dropcopyd.domain.position import Position
+from dropcopyd.domain.report import BrokerCapabilities
+
+
+@dataclass(slots=True)
+class Execution:
+    """An execution as it was first reported, and its figures in force: quantity 0 after a bust."""
+
+    quantity: Decimal
+    price: Decimal
+    effective_quantity: Decimal
+    effective_price: Decimal
+    trade_date: str | None
+    exec_ids: tuple[str, ...]
+    """Its own id, then that of each amendment; the last one is what the next amendment should name."""
+
+    @property
+    def last_exec_id(self) -> str | None:
+        """What it is known by now."""
+        return self.exec_ids[-1] if self.exec_ids else None
 
 
 @dataclass(slots=True)
 class Chain:
-    """One order with its commands by seq and the executions taken in: identity -> (quantity, price)."""
+    """One order with its commands by seq, and the executions taken in by their identity."""
 
     order: Order
     commands: dict[int, Command] = field(default_factory=dict)
-    executions: dict[str, tuple[Decimal, Decimal]] = field(default_factory=dict)
+    executions: dict[str, Execution] = field(default_factory=dict)
+    amendments: dict[str, tuple[AmendmentKind, Decimal, Decimal]] = field(default_factory=dict)
+    """amendment_key -> what it made of its execution."""
+    has_undated: bool = False
+    """Whether the broker told some execution without its trade date."""
+
+    @property
+    def create(self) -> Command | None:
+        """The command that made the order; None for one from outside."""
+        first = self.commands.get(1)
+        return first if first is not None and first.action_type is ActionType.CREATE else None
+
+    def book(self, trade: Trade) -> None:
+        """Take an execution in."""
+        self.has_undated = self.has_undated or trade.trade_date is None
+        exec_ids = () if trade.exec_id is None else (trade.exec_id,)
+        self.executions[trade.execution_key] = Execution(
+            trade.quantity, trade.price, trade.quantity, trade.price, trade.trade_date, exec_ids
+        )
+
+    def amend(self, amendment: Amendment) -> None:
+        """Take an amendment of a known execution in."""
+        execution = self.executions[amendment.execution_key]
+        execution.effective_quantity = amendment.quantity_after
+        execution.effective_price = amendment.price_after
+        if amendment.new_exec_id is not None:
+            execution.exec_ids = (*execution.exec_ids, amendment.new_exec_id)
+        figures = (amendment.kind, amendment.quantity_after, amendment.price_after)
+        self.amendments[amendment.amendment_key] = figures
+
+    def find_execution(self, exec_id: str, trade_date: str | None) -> str | None:
+        """The key of the execution that an id names, its own or an amendment's.
+
+        Ids may begin anew each day: of several the one of that day, else the newest.
+        """
+        keys = [key for key, execution in self.executions.items() if exec_id in execution.exec_ids]
+        dated = [key for key in keys if self.executions[key].trade_date == trade_date]
+        return (dated or keys)[-1] if keys else None
 
     @property
     def is_settled(self) -> bool:
@@ -50,6 +108,7 @@ class AccountState:
 
     account: Account
     status: AccountStatus
+    capabilities: BrokerCapabilities = field(default_factory=BrokerCapabilities)
     last_ns: int = 0
     report_cursor: str = ""
     chains: dict[str, Chain] = field(default_factory=dict)
@@ -58,6 +117,12 @@ class AccountState:
     """intent_id -> order_id"""
     command_ids: dict[str, tuple[str, int]] = field(default_factory=dict)
     """broker_command_id -> (order_id, seq)"""
+    external_ids: dict[str, str] = field(default_factory=dict)
+    """The broker's order id -> order_id, the newest order of that id."""
+    external_command_ids: dict[str, str] = field(default_factory=dict)
+    """The id of a live request from outside -> order_id."""
+    parked: dict[str, Parked] = field(default_factory=dict)
+    """Reports that wait for what they name, by key."""
     positions: dict[InstrumentKey, Position] = field(default_factory=dict)
     """As published. Of a partial state: all that are held or moved since the last roll, others as they were needed."""
     folds: dict[InstrumentKey, Fold] = field(default_factory=dict)
@@ -118,6 +183,11 @@ class AccountState:
         for key in [key for key, position in self.positions.items() if position.is_quiet]:
             del self.positions[key]
 
+    def find_order(self, broker_command_id: str, external_order_id: str | None) -> Chain | None:
+        """The chain that a report means which names none of our commands, if it is in memory."""
+        order_id = self.external_ids.get(external_order_id or "") or self.external_command_ids.get(broker_command_id)
+        return None if order_id is None else self.chains.get(order_id)
+
     def unresolved(self) -> list[Command]:
         """Commands without a final outcome, in order of commit."""
         commands = [c for chain in self.chains.values() for c in chain.commands.values() if c.is_unresolved]
@@ -128,33 +198,60 @@ class AccountState:
         for chain in chains:
             if chain.order.order_id in self.chains:
                 continue
-            self.chains[chain.order.order_id] = chain
-            self.order_ids[chain.order.intent_id] = chain.order.order_id
+            self._keep(chain.order, chain)
             for command in chain.commands.values():
                 self.command_ids[command.broker_command_id] = (command.order_id, command.seq)
 
     def forget(self, order_id: str) -> None:
         """Let a settled chain go."""
         chain = self.chains.pop(order_id)
-        del self.order_ids[chain.order.intent_id]
+        order = chain.order
+        self.order_ids.pop(order.intent_id, None)
+        self._unname(order)
         for command in chain.commands.values():
             del self.command_ids[command.broker_command_id]
+
+    def _keep(self, order: Order, chain: Chain | None = None) -> None:
+        """The order as it is now, and the ids it is found by."""
+        known = self.chains.get(order.order_id)
+        if known is None:
+            self.chains[order.order_id] = chain or Chain(order)
+        else:
+            if known.order.external_order_id != order.external_order_id:
+                self._unname(known.order)
+            known.order = order
+        if order.intent_id:
+            self.order_ids[order.intent_id] = order.order_id
+        if order.external_order_id is not None:
+            self.external_ids[order.external_order_id] = order.order_id
+        if order.external_command_id is not None:
+            self.external_command_ids[order.external_command_id] = order.order_id
+
+    def _unname(self, order: Order) -> None:
+        """Find the order no more by the ids that the broker gave it."""
+        for ids, name in (
+            (self.external_ids, order.external_order_id),
+            (self.external_command_ids, order.external_command_id),
+        ):
+            if name is not None and ids.get(name) == order.order_id:
+                del ids[name]
 
     def apply(self, batch: Batch) -> None:
         """Become the state after the batch."""
         self.last_ns = max(self.last_ns, batch.at_ns)
         for order in batch.orders:
-            chain = self.chains.get(order.order_id)
-            if chain is None:
-                self.chains[order.order_id] = Chain(order)
-                self.order_ids[order.intent_id] = order.order_id
-            else:
-                chain.order = order
+            self._keep(order)
         for command in batch.commands:
             self.chains[command.order_id].commands[command.seq] = command
             self.command_ids[command.broker_command_id] = (command.order_id, command.seq)
         for trade in batch.trades:
-            self.chains[trade.order_id].executions[trade.execution_key] = (trade.quantity, trade.price)
+            self.chains[trade.order_id].book(trade)
+        for amendment in batch.amendments:
+            self.chains[amendment.order_id].amend(amendment)
+        for parked in batch.parked:
+            self.parked[parked.key] = parked
+        for key in batch.unparked:
+            self.parked.pop(key, None)
         self._apply_positions(batch)
         if batch.status is not None:
             self.status = batch.status

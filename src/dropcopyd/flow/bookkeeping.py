@@ -8,12 +8,11 @@ import structlog
 
 from dropcopyd.domain import machine
 from dropcopyd.domain.account import Account
-from dropcopyd.domain.catalogue import Catalogue
 from dropcopyd.domain.day import latest_roll, next_roll_ns
-from dropcopyd.domain.instrument import Instrument, InstrumentKey
 from dropcopyd.domain.report import AdjustmentReport, BalanceReport
 from dropcopyd.errors import DropcopyError
 from dropcopyd.flow.ownership import Actor, Actors
+from dropcopyd.flow.taking import Instruments
 from dropcopyd.ports import Clock, Store
 
 _log = structlog.get_logger()
@@ -25,33 +24,20 @@ _LOOK_S: Final = 5.0
 class Bookkeeper:
     """Takes balances and adjustments in."""
 
-    def __init__(self, store: Store, catalogue: Catalogue) -> None:
-        self._store = store
-        self._catalogue = catalogue
+    def __init__(self, instruments: Instruments) -> None:
+        self._instruments = instruments
 
     async def take(self, actor: Actor, report: BalanceReport | AdjustmentReport) -> asyncio.Future[None] | None:
         """Decide about a report, and do not wait for the commit. Raises DropcopyError."""
         if isinstance(report, BalanceReport):
             return await actor.decide_soon(lambda state, now_ns: machine.take_balance(state, report, now_ns))
-        instrument = None if report.key is None else await self._find(report.key)
+        instrument = None if report.key is None else await self._instruments.find(report.key)
         return await actor.decide_soon(lambda state, now_ns: machine.take_adjustment(state, report, instrument, now_ns))
 
     async def take_balances(self, actor: Actor, reports: Iterable[BalanceReport]) -> None:
         """The balances of a snapshot."""
         for report in reports:
             await self.take(actor, report)
-
-    async def _find(self, key: InstrumentKey) -> Instrument | None:
-        """The instrument that a broker names; the store may have one that was imported since the start."""
-        found = self._known(key)
-        if found is None:
-            for instrument in await self._store.instruments():
-                self._catalogue.add(instrument)
-            found = self._known(key)
-        return found
-
-    def _known(self, key: InstrumentKey) -> Instrument | None:
-        return self._catalogue.find(key[1], key[0]) if key in self._catalogue else None
 
 
 class DayRoller:

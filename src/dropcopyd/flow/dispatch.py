@@ -28,7 +28,6 @@ from dropcopyd.domain.report import (
     NotFound,
     OrderReport,
     Refused,
-    ReportKind,
     SubmitResult,
     Unknown,
 )
@@ -261,14 +260,12 @@ class Dispatcher:
             return None
 
     async def _take_found(self, actor: Actor, command: Command, reports: tuple[OrderReport, ...]) -> None:
-        """The broker knows it: take in how the order stands, and that it has the command.
-
-        Executions are left to the stream and the snapshot, which have them in the broker's order: positions fold in
-        that order.
-        """
-        for report in (report for report in reports if report.kind is not ReportKind.TRADE):
+        """The broker knows it: take in what it says of the order, and that it has the command."""
+        for report in reports:
             taking = _taking(replace(report, cursor=""))  # not the account's next report: the cursor stays
-            await actor.decide_about(taking, broker_command_id=report.broker_command_id)
+            await actor.decide_about(
+                taking, broker_command_id=report.broker_command_id, external_order_id=report.external_order_id
+            )
         await actor.decide(lambda state, now_ns: machine.acknowledge(state, command, None, now_ns))
 
 
@@ -296,6 +293,7 @@ def _submission(actor: Actor, command: Command) -> Submission:
         if seq < command.seq and earlier.action_type is not ActionType.CANCEL and earlier.outcome not in _DEAD
     ]
     original = max(alive, key=lambda earlier: earlier.seq).broker_command_id if alive else None
-    if original is None and command.seq > 1:
-        original = chain.commands[1].broker_command_id
+    if original is None and command.action_type is not ActionType.CREATE:
+        create = chain.create
+        original = chain.order.external_command_id if create is None else create.broker_command_id
     return Submission(command, original, chain.order.external_order_id)

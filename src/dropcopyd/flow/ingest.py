@@ -6,7 +6,6 @@ meanwhile are applied without moving the cursor, and only then LIVE.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
@@ -15,15 +14,14 @@ import structlog
 from dropcopyd.domain import machine
 from dropcopyd.domain.account import AccountConnection
 from dropcopyd.domain.catalogue import Catalogue
-from dropcopyd.domain.event import Batch
 from dropcopyd.domain.limits import Limits
 from dropcopyd.domain.report import BalanceReport, BrokerReport, BrokerSnapshot, OrderReport, ReportKind
-from dropcopyd.domain.state import AccountState
 from dropcopyd.errors import Code, DropcopyError
 from dropcopyd.flow.bookkeeping import Bookkeeper
 from dropcopyd.flow.dispatch import Dispatcher
 from dropcopyd.flow.ownership import Actor, Actors
 from dropcopyd.flow.reconcile import Reconciler
+from dropcopyd.flow.taking import Instruments, OrderReports
 from dropcopyd.observe import Metrics
 from dropcopyd.ports import Broker, Failpoints, Store
 
@@ -47,14 +45,16 @@ class Ingest:
         catalogue: Catalogue,
     ) -> None:
         self._broker = broker
-        self._books = Bookkeeper(store, catalogue)
+        instruments = Instruments(store, catalogue)
+        self._books = Bookkeeper(instruments)
+        self._orders = OrderReports(instruments)
         self._actors = actors
         self._dispatcher = dispatcher
         self._store = store
         self._limits = limits
         self._failpoints = failpoints
         self._metrics = metrics
-        self._reconciler = Reconciler(dispatcher, store, metrics)
+        self._reconciler = Reconciler(dispatcher, self._orders, store, metrics)
         self._recovered: set[str] = set()
         self._sessions: Counter[str] = Counter()
         """Comings and goings per account: the same number before and after a wait means the same session."""
@@ -174,7 +174,7 @@ class Ingest:
 
     async def _take_any(self, actor: Actor, report: BrokerReport) -> asyncio.Future[None] | None:
         if isinstance(report, OrderReport):
-            return await actor.decide_about(_taking(report), broker_command_id=report.broker_command_id)
+            return await self._orders.take(actor, report)
         return await self._books.take(actor, report)
 
     async def _move(self, actor: Actor, connection: AccountConnection, reason_code: str = "", reason: str = "") -> None:
@@ -184,10 +184,6 @@ class Ingest:
             )
         except DropcopyError as error:  # the account is halted, and says so itself
             _log.error("ingest.move_failed", account_id=actor.account.account_id, code=error.code.value)
-
-
-def _taking(report: OrderReport) -> Callable[[AccountState, int], Batch | None]:
-    return lambda state, now_ns: machine.take_report(state, report, now_ns)
 
 
 def _name_of(report: BrokerReport) -> str:

@@ -320,8 +320,9 @@ class Intake:
             raise AssertionError("an amend has a chain")
         order = chain.order
         terms = request.command.terms
+        is_first = not order.intent_id  # an order from outside: the first command on it begins its intent
         return Command(
-            intent_id=order.intent_id,
+            intent_id=order.intent_id or self._ids.uuid(),
             seq=order.last_seq + 1,
             order_id=order.order_id,
             organization_id=order.organization_id,
@@ -336,8 +337,8 @@ class Intake:
             principal_id=principal.key_id,
             stamps=stamps,
             deadline_ns=None if terms is None else deadline_ns,
-            client_reference_id=order.client_reference_id,
-            strategy_id=order.strategy_id,
+            client_reference_id=request.client_reference_id if is_first else order.client_reference_id,
+            strategy_id=request.strategy_id if is_first else order.strategy_id,
             outcome_at_ns=committed_ns,
         )
 

@@ -5,20 +5,23 @@ commit fails, that state never came to be: it is thrown away, the account is rel
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 import structlog
 
 from dropcopyd.domain import machine
-from dropcopyd.domain.account import Account, AccountConnection
+from dropcopyd.domain.account import Account, AccountConnection, BrokerKind
 from dropcopyd.domain.command import Command
 from dropcopyd.domain.event import Batch
 from dropcopyd.domain.exposure import Exposure
 from dropcopyd.domain.fold import Marks, no_marks
 from dropcopyd.domain.needs import NeedsAdjustment, NeedsHistory, NeedsRecords
+from dropcopyd.domain.report import BrokerCapabilities
 from dropcopyd.domain.state import AccountState, Chain
 from dropcopyd.errors import Code, DropcopyError, StoreError
+from dropcopyd.observe import Metrics
 from dropcopyd.ports import Clock, Store
 
 _log = structlog.get_logger()
@@ -43,14 +46,18 @@ class Actor:
         store: Store,
         clock: Clock,
         spawn: Spawn,
-        marks: Marks = no_marks,
+        marks: Marks,
+        capabilities: BrokerCapabilities,
+        metrics: Metrics | None,
     ) -> None:
-        """`marks` are the prices that the account's broker knows."""
+        """`marks` are the prices that the account's broker knows, `capabilities` what it does with orders."""
         self.account = account
-        self.state = state
-        self.state.marks = self._marks = marks
+        self._marks = marks
+        self._capabilities = capabilities
+        self.state = self._equipped(state)
         self.exposure = Exposure(state.chains.values())
         """What the working orders may still do."""
+        self._metrics = metrics
         self._store = store
         self._clock = clock
         self._spawn = spawn
@@ -63,6 +70,11 @@ class Actor:
         """Set while the broker's session is live and its snapshot has been taken in."""
         self.connected_count = 0
         """Sessions so far: the same number before and after a question means one unbroken session."""
+
+    def _equipped(self, state: AccountState) -> AccountState:
+        """A loaded state with what it is decided by beside itself."""
+        state.marks, state.capabilities = self._marks, self._capabilities
+        return state
 
     @property
     def is_halted(self) -> bool:
@@ -91,13 +103,18 @@ class Actor:
         intent_id: str | None = None,
         order_id: str | None = None,
         broker_command_id: str | None = None,
+        external_order_id: str | None = None,
     ) -> asyncio.Future[None] | None:
         """Decide about a chain, loaded first if it has left memory, and do not wait for the commit.
+
+        The broker's ids name one together: `broker_command_id`, and where that is none of ours `external_order_id`.
 
         Whoever waits for the answer shields it.
         """
         async with self._lock:
-            await self.load(intent_id=intent_id, order_id=order_id, broker_command_id=broker_command_id)
+            chain = await self.load(intent_id=intent_id, order_id=order_id, broker_command_id=broker_command_id)
+            if chain is None and (external_order_id is not None or broker_command_id):
+                await self._load_external(broker_command_id or "", external_order_id)
             registered = await self._register_fully(decision)
         return None if registered is None else registered[1]
 
@@ -129,6 +146,13 @@ class Actor:
             state.adopt([chain])
         return chain
 
+    async def _load_external(self, broker_command_id: str, external_order_id: str | None) -> None:
+        """The chain that the broker's own ids name."""
+        if self.state.find_order(broker_command_id, external_order_id) is None:
+            chain = await self._store.find_chain(self.account.account_id, broker_command_id, external_order_id)
+            if chain is not None:
+                self.state.adopt([chain])
+
     def register(
         self, decision: Decision, *, then: Callable[[Batch], None] | None = None
     ) -> tuple[Batch, asyncio.Future[None]] | None:
@@ -141,8 +165,10 @@ class Actor:
         done = asyncio.ensure_future(self._store.commit(batch))  # noqa: TID251  it is a future already
         self.state.apply(batch)  # after the store took it: what it cannot encode never came to be
         self._expose(batch)
-        for note in batch.notes:
-            _log.warning("machine.note", account_id=batch.account_id, note=note)
+        for one in batch.breaks:
+            _log.warning("break", account_id=batch.account_id, kind=one.kind.value, detail=one.detail)
+            if self._metrics is not None:
+                self._metrics.breaks.labels(one.kind.value).inc()
         self._committing += 1
         self._is_drained.clear()
         done.add_done_callback(lambda future: self._committed(future, batch, then))
@@ -213,7 +239,7 @@ class Actor:
                 await self._store.readmit(self.account.account_id)
                 async with self._lock:
                     self.state = await self._store.load_account(self.account.account_id, self._clock.now_ns())
-                    self.state.marks = self._marks
+                    self.state = self._equipped(self.state)
                     self.exposure = Exposure(self.state.chains.values())
                     batch = machine.move_connection(
                         self.state,
@@ -270,16 +296,21 @@ class Actors:
         *,
         on_loaded: Callable[[Account], None] = lambda _account: None,
         marks_of: Callable[[Account], Marks] = lambda _account: no_marks,
+        capabilities: Mapping[BrokerKind, BrokerCapabilities] = MappingProxyType({}),
+        metrics: Metrics | None = None,
     ) -> None:
         """`on_loaded` is told of each account once, when its actor is there: its broker is to connect it.
 
-        `marks_of` says what is known of prices at an account's broker.
+        `marks_of` says what is known of prices at an account's broker, `capabilities` what each broker does with
+        orders, the ordinary ones where it is not named.
         """
         self._marks_of = marks_of
         self._store = store
         self._clock = clock
         self._spawn = spawn
         self._on_loaded = on_loaded
+        self._capabilities = capabilities
+        self._metrics = metrics
         self._actors: dict[str, Actor] = {}
         self._loading = asyncio.Lock()
 
@@ -295,8 +326,17 @@ class Actors:
             actor = self._actors.get(account_id)
             if actor is None:
                 state = await self._store.load_account(account_id, self._clock.now_ns() - _IDLE_CHAIN_NS)
-                marks = self._marks_of(state.account)
-                actor = Actor(state.account, state, self._store, self._clock, self._spawn, marks)
+                capabilities = self._capabilities.get(state.account.broker, BrokerCapabilities())
+                actor = Actor(
+                    state.account,
+                    state,
+                    self._store,
+                    self._clock,
+                    self._spawn,
+                    marks=self._marks_of(state.account),
+                    capabilities=capabilities,
+                    metrics=self._metrics,
+                )
                 self._actors[account_id] = actor
                 self._on_loaded(actor.account)
             return actor

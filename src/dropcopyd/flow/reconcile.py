@@ -5,20 +5,20 @@ not list as open is asked for by its command, and its own reports are taken in: 
 failed changes nothing.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 import structlog
 
-from dropcopyd.domain import machine, money
+from dropcopyd.domain import money
 from dropcopyd.domain.command import Command
-from dropcopyd.domain.event import Batch
 from dropcopyd.domain.instrument import InstrumentKey
 from dropcopyd.domain.order import Order, OrderState
 from dropcopyd.domain.report import BrokerSnapshot, Found, OrderClaim, OrderReport, ReportKind
 from dropcopyd.domain.state import AccountState, Chain
 from dropcopyd.flow.dispatch import Dispatcher
 from dropcopyd.flow.ownership import Actor
+from dropcopyd.flow.taking import OrderReports
 from dropcopyd.observe import Metrics
 from dropcopyd.ports import Store
 
@@ -30,8 +30,9 @@ _Execution = tuple[str, str | None, str | None]
 class Reconciler:
     """Mends the accounts of one broker."""
 
-    def __init__(self, dispatcher: Dispatcher, store: Store, metrics: Metrics) -> None:
+    def __init__(self, dispatcher: Dispatcher, orders: OrderReports, store: Store, metrics: Metrics) -> None:
         self._dispatcher = dispatcher
+        self._orders = orders
         self._store = store
         self._metrics = metrics
         self._taken: dict[str, set[_Execution]] = {}
@@ -110,8 +111,7 @@ class Reconciler:
 
     async def _take(self, actor: Actor, report: OrderReport) -> None:
         await self._store.room()
-        taking = _taking(replace(report, cursor=""))  # not the account's next report: the cursor stays
-        done = await actor.decide_about(taking, broker_command_id=report.broker_command_id)
+        done = await self._orders.take(actor, replace(report, cursor=""))  # no news of the session: the cursor stays
         if report.kind is ReportKind.TRADE:
             self.took(actor.account.account_id, report)
         if done is not None:
@@ -135,11 +135,12 @@ def differences(state: AccountState, snapshot: BrokerSnapshot) -> Iterator[str]:
 def _order_differences(state: AccountState, snapshot: BrokerSnapshot) -> Iterator[str]:
     claimed: set[str] = set()
     for claim in snapshot.orders:
-        found = state.find_command(claim.broker_command_id)
-        if found is None:
+        named = state.find_command(claim.broker_command_id)
+        chain = named[0] if named else state.find_order(claim.broker_command_id, claim.external_order_id)
+        if chain is None:
             yield f"unknown order: the broker has {claim.external_order_id} open, nobody here knows it"
             continue
-        order = found[0].order
+        order = chain.order
         claimed.add(order.order_id)
         if claim.cumulative_quantity != order.filled_quantity:
             yield (
@@ -188,7 +189,3 @@ def _report_of(claim: OrderClaim, kind: ReportKind) -> OrderReport:
 
 def _execution_of(report: OrderReport) -> _Execution:
     return report.broker_command_id, report.trade_date, report.exec_id
-
-
-def _taking(report: OrderReport) -> Callable[[AccountState, int], Batch | None]:
-    return lambda state, now_ns: machine.take_report(state, report, now_ns)

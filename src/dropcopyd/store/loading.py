@@ -11,7 +11,7 @@ from dropcopyd.domain.instrument import key_of
 from dropcopyd.domain.state import AccountState, Chain
 from dropcopyd.ports import AttachedState, Head
 from dropcopyd.store import positions as position_store
-from dropcopyd.store import rows
+from dropcopyd.store import rows, truth
 
 Connection = sqlite3.Connection
 
@@ -67,6 +67,7 @@ def account_state(
         ") ORDER BY number",
         (account.number, changed_after_ns),
     ).fetchall()
+    state.parked = {one.key: one for one in truth.parked(connection, account)}
     state.adopt([chain_of_order(connection, account, order, instruments) for order in found])
     moving = connection.execute("SELECT * FROM positions WHERE account = ? AND is_quiet = 0", (account.number,))
     for position in moving:
@@ -87,8 +88,9 @@ def chain_of_order(connection: Connection, account: Account, row: sqlite3.Row, i
     for trade_row in connection.execute(
         "SELECT * FROM trades WHERE account = ? AND order_id = ?", (account.number, row["order_id"])
     ):
-        trade = rows.trade_of(trade_row, account, instruments)
-        chain.executions[trade.execution_key] = (trade.quantity, trade.price)
+        chain.book(rows.trade_of(trade_row, account, instruments))
+    for amendment in truth.amendments_of_order(connection, account, row["order_id"], instruments):
+        chain.amend(amendment)
     return chain
 
 

@@ -31,6 +31,8 @@ Instruments = Callable[[InstrumentKey], Instrument]
 Values = dict[str, Any]
 
 
+_NO_INTENT: Final = "external|"
+"""Instead of an intent's id, with the order's: an order from outside has none at first, and the column is unique."""
 ORDER_FIXED: Final = frozenset(
     {
         "account",
@@ -45,6 +47,12 @@ ORDER_FIXED: Final = frozenset(
     }
 )
 """Columns of an order that never change; left out of updates, or their indexes would be written each time."""
+_EXTERNAL_FIXED: Final = ORDER_FIXED - {"intent_id", "client_reference_id", "strategy_id"}
+
+
+def order_fixed(order: Order) -> frozenset[str]:
+    """The columns of this order that never change: one from outside gets its intent with the first command on it."""
+    return _EXTERNAL_FIXED if order.origin is OrderOrigin.EXTERNAL else ORDER_FIXED
 
 
 @cache
@@ -71,7 +79,7 @@ def order_values(account: int, order: Order) -> Values:
     return {
         "account": account,
         "order_id": order.order_id,
-        "intent_id": order.intent_id,
+        "intent_id": order.intent_id or f"{_NO_INTENT}{order.order_id}",
         **_instrument_values(order.instrument),
         "order_side": order.order_side.value,
         "order_venue": order.order_venue.value,
@@ -91,6 +99,8 @@ def order_values(account: int, order: Order) -> Values:
         "is_rejected": int(order.is_rejected),
         "is_closed": int(order.is_closed),
         "is_stopped": int(order.is_stopped),
+        "is_done_for_day": int(order.is_done_for_day),
+        "external_command_id": order.external_command_id,
         "pending": json.dumps([[request.seq, request.action_type.value] for request in order.pending]),
         "in_doubt_since_ns": order.in_doubt_since_ns,
         "reason_code": order.reason_code,
@@ -105,7 +115,7 @@ def order_of(row: Row, account: Account, instruments: Instruments) -> Order:
     """The order of a row."""
     return Order(
         order_id=row["order_id"],
-        intent_id=row["intent_id"],
+        intent_id="" if row["intent_id"].startswith(_NO_INTENT) else row["intent_id"],
         account_id=account.account_id,
         organization_id=account.organization_id,
         broker=account.broker,
@@ -127,6 +137,8 @@ def order_of(row: Row, account: Account, instruments: Instruments) -> Order:
         is_rejected=bool(row["is_rejected"]),
         is_closed=bool(row["is_closed"]),
         is_stopped=bool(row["is_stopped"]),
+        is_done_for_day=bool(row["is_done_for_day"]),
+        external_command_id=row["external_command_id"],
         pending=tuple(PendingRequest(seq, ActionType(action)) for seq, action in json.loads(row["pending"])),
         in_doubt_since_ns=row["in_doubt_since_ns"],
         reason_code=row["reason_code"],
@@ -226,6 +238,8 @@ def trade_values(account: int, trade: Trade) -> Values:
         "trade_date": trade.trade_date,
         "venue": trade.venue,
         "liquidity": trade.liquidity,
+        "effective_quantity": _maybe_text(trade.effective_quantity),
+        "effective_price": _maybe_text(trade.effective_price),
     }
 
 
@@ -254,6 +268,8 @@ def trade_of(row: Row, account: Account, instruments: Instruments) -> Trade:
         trade_date=row["trade_date"],
         venue=row["venue"],
         liquidity=None if row["liquidity"] is None else Liquidity(row["liquidity"]),
+        effective_quantity=_maybe_amount(row["effective_quantity"]),
+        effective_price=_maybe_amount(row["effective_price"]),
     )
 
 
@@ -295,6 +311,14 @@ def key_of(row: Row) -> KeyRecord:
     )
 
 
+def _maybe_text(amount: Decimal | None) -> str | None:
+    return None if amount is None else money.render(amount)
+
+
+def _maybe_amount(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)
+
+
 _TERMS_DECIMALS: Final = ("limit_price", "stop_price", "trail_amount", "trail_percent")
 
 
@@ -304,7 +328,7 @@ def _terms_values(terms: OrderTerms) -> Values:
         "order_type": terms.order_type.value,
         "quantity": money.render(terms.quantity),
         "time_in_force": terms.time_in_force.value,
-        **{name: None if amount is None else money.render(amount) for name, amount in amounts.items()},
+        **{name: _maybe_text(amount) for name, amount in amounts.items()},
     }
 
 
@@ -313,7 +337,7 @@ def _terms_of(row: Row) -> OrderTerms:
         order_type=OrderType(row["order_type"]),
         quantity=Decimal(row["quantity"]),
         time_in_force=TimeInForce(row["time_in_force"]),
-        **{name: None if row[name] is None else Decimal(row[name]) for name in _TERMS_DECIMALS},
+        **{name: _maybe_amount(row[name]) for name in _TERMS_DECIMALS},
     )
 
 

@@ -252,6 +252,26 @@ class SqliteStore:
         account = self._accounts[account_id]
         return await self._read(lambda connection: positions.balances(connection, account))
 
+    async def find_chain(
+        self, account_id: str, external_command_id: str, external_order_id: str | None
+    ) -> Chain | None:
+        account = self._accounts[account_id]
+
+        def query(connection: sqlite3.Connection) -> Chain | None:
+            for column, value in (
+                ("external_order_id", external_order_id),
+                ("external_command_id", external_command_id or None),
+            ):
+                row = connection.execute(
+                    f"SELECT * FROM orders WHERE account = ? AND {column} = ? ORDER BY number DESC LIMIT 1",  # noqa: S608
+                    (account.number, value),
+                ).fetchone()
+                if row is not None:
+                    return loading.chain_of_order(connection, account, row, self._reader.instruments_by(connection))
+            return None
+
+        return await self._read(query)
+
     async def find_idempotency(self, account_id: str, key: str) -> IdempotencyRecord | None:
         number = self._accounts[account_id].number
 

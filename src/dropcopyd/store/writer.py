@@ -18,7 +18,7 @@ from dropcopyd.domain.tally import LegTime
 from dropcopyd.errors import Code, StoreError
 from dropcopyd.observe import Metrics
 from dropcopyd.ports import Clock, Committed, Encoder, Failpoints, OnCommitted
-from dropcopyd.store import positions, rows
+from dropcopyd.store import positions, rows, truth
 from dropcopyd.store.keeping import Keeper
 
 _log = structlog.get_logger()
@@ -293,13 +293,14 @@ class Writer:
         execute = self._connection.execute
         for order in batch.orders:
             values = rows.order_values(number, order)
-            execute(rows.upsert_sql("orders", tuple(values), ("order_id",), rows.ORDER_FIXED), values)
+            execute(rows.upsert_sql("orders", tuple(values), ("order_id",), rows.order_fixed(order)), values)
         for command in batch.commands:
             values = rows.command_values(number, command)
             execute(rows.upsert_sql("commands", tuple(values), ("account", "intent_id", "seq")), values)
         for trade in batch.trades:
             values = rows.trade_values(number, trade)
             execute(rows.insert_sql("trades", tuple(values)), values)
+        truth.write(self._connection, number, batch)
         for position in batch.positions:
             values = positions.position_values(number, position)
             execute(rows.upsert_sql("positions", tuple(values), ("account", "asset_class", "symbol")), values)

@@ -3,9 +3,10 @@
 Inputs are the caller's commands, the legs of an attempt, and the broker's reports. Every input is applied in
 whatever state the order is; an input that changes nothing (a duplicate, a late echo) yields None.
 
-`commands` takes what callers ask and what became of the attempt, `reports` what a broker says of an order,
-`executions` its fills, `positions` what they make of a position, `adjustments` what else moves positions and money,
-`connection` the account's line; `draft` is the batch in the making that they share.
+`commands` takes what callers ask and what became of the attempt, `reports` what a broker says of an order (`external`
+finds or adopts it), `executions` its fills and their amendments, `positions` what they make of a position,
+`adjustments` what else moves positions and money, `connection` the account's line; `draft` is the batch in the making
+that they share, `story` the one order in it.
 """
 
 from dropcopyd.domain.machine.adjustments import roll_day, take_adjustment, take_balance
@@ -23,10 +24,12 @@ from dropcopyd.domain.machine.commands import (
 )
 from dropcopyd.domain.machine.connection import move_connection, take_cursor
 from dropcopyd.domain.machine.executions import execution_key
-from dropcopyd.domain.machine.reports import take_report
+from dropcopyd.domain.machine.external import adopted_order_id, is_about
+from dropcopyd.domain.machine.reports import take_parked, take_report
 
 __all__ = [
     "acknowledge",
+    "adopted_order_id",
     "amend",
     "amend_many",
     "begin_attempt",
@@ -34,6 +37,7 @@ __all__ = [
     "doubt",
     "execution_key",
     "expire",
+    "is_about",
     "move_connection",
     "not_sent",
     "refuse",
@@ -41,6 +45,7 @@ __all__ = [
     "take_adjustment",
     "take_balance",
     "take_cursor",
+    "take_parked",
     "take_report",
     "withhold",
 ]

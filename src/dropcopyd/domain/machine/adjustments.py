@@ -5,6 +5,7 @@ from dataclasses import replace
 from dropcopyd.domain import money
 from dropcopyd.domain.adjustment import Adjustment, AdjustmentKind, DayRoll
 from dropcopyd.domain.balance import Balance
+from dropcopyd.domain.breaks import Break, BreakKind
 from dropcopyd.domain.event import Batch, Event, EventType
 from dropcopyd.domain.fold import adjustment_ref
 from dropcopyd.domain.instrument import Instrument, key_of
@@ -22,7 +23,7 @@ def take_adjustment(
     """A change of a position or of cash that the broker reports; `instrument` is the one that `report.key` names.
 
     The same adjustment_id again changes nothing; with other content, or with an instrument that the catalogue does not
-    have, it is a note for the operator. A broker does not roll our day: such a report is passed over. Raises
+    have, it is a break. A broker does not roll our day: such a report is passed over. Raises
     NeedsRecords.
     """
     known = state.adjustment_of(report.adjustment_id)
@@ -30,9 +31,10 @@ def take_adjustment(
     adjustment = _adjustment_of(state, report, instrument, at_ns)
     problem = _problem_of(report, adjustment, known)
     if problem is not None:
-        note = f"adjustment {report.adjustment_id!r} ({report.kind}) {problem}"
+        detail = f"adjustment {report.adjustment_id!r} ({report.kind}) {problem}"
+        told = Break(kind=BreakKind.ADJUSTMENT_REFUSED, subject=report.adjustment_id, detail=detail, at_ns=at_ns)
         cursor = report.cursor or None
-        return Batch(account_id=state.account.account_id, at_ns=at_ns, report_cursor=cursor, notes=(note,))
+        return Batch(account_id=state.account.account_id, at_ns=at_ns, report_cursor=cursor, breaks=(told,))
     if known is not None:
         return take_cursor(state, report.cursor, now_ns)
     return _adjusted(state, adjustment, report.cursor or None)

@@ -1,110 +1,254 @@
 """What a broker says of an order: each report becomes facts, whatever the order's state was."""
 
-from dataclasses import replace
+from collections.abc import Callable
+from typing import Final
 
-from dropcopyd.domain.command import Command, OutcomeKind
+from dropcopyd.domain import money
+from dropcopyd.domain.breaks import BreakKind
+from dropcopyd.domain.command import OutcomeKind
 from dropcopyd.domain.event import Batch
+from dropcopyd.domain.evolve import evolve
+from dropcopyd.domain.instrument import Instrument
+from dropcopyd.domain.machine import external
 from dropcopyd.domain.machine.connection import take_cursor
 from dropcopyd.domain.machine.draft import Draft
-from dropcopyd.domain.machine.executions import take_trade
-from dropcopyd.domain.order import ActionType, PendingRequest
-from dropcopyd.domain.report import OrderReport, ReportKind
-from dropcopyd.domain.state import AccountState, Chain
+from dropcopyd.domain.machine.executions import check_figures, take_amendment, take_trade
+from dropcopyd.domain.machine.story import Story
+from dropcopyd.domain.order import ActionType, OrderTerms, PendingRequest
+from dropcopyd.domain.parking import Parked, parking_key
+from dropcopyd.domain.report import DUPLICATE_ID_REASON, UNKNOWN_ORDER_REASON, OrderReport, ReportKind
+from dropcopyd.domain.state import AccountState
+
+_AMENDMENTS = (ReportKind.BUST, ReportKind.CORRECTION)
 
 
-def take_report(state: AccountState, report: OrderReport, now_ns: int) -> Batch | None:
+def take_report(
+    state: AccountState, report: OrderReport, now_ns: int, instrument: Instrument | None = None
+) -> Batch | None:
     """A broker's report, in whatever state the order is; None for a repetition that carries nothing new.
 
-    The caller has loaded the chain that the report names. A report of an order that nobody here knows changes
-    nothing and yields a batch with a note.
+    The caller has loaded the chain that the report names, by its command or by the broker's order id. An order that
+    nobody here sent is adopted when the report describes it (`instrument` is the one that the description names);
+    executions and amendments of what is not known wait for it, any other report of it is a break.
     """
     draft = Draft(state, now_ns)
     draft.report_cursor = report.cursor or None
-    found = state.find_command(report.broker_command_id)
-    if found is None:
-        draft.notes.append(f"report {report.kind} names an unknown command {report.broker_command_id!r}")
+    story = external.locate(draft, report, instrument)
+    if story is None:
+        _unplaced(draft, report, "")
         return draft.batch()
-    chain, command = found
     if report.kind is ReportKind.TRADE:
-        take_trade(draft, chain, command, report)
-    else:
-        _take_state(draft, chain, command, report)
-    if draft.is_empty:
-        return take_cursor(state, report.cursor, now_ns)
-    draft.settle_doubt(chain)
+        take_trade(story, report)
+    elif report.kind not in _AMENDMENTS:
+        _TAKE[report.kind](story, report)
+    elif not take_amendment(story, report):
+        _unplaced(draft, report, story.order.order_id)
+    story.settle_doubt()
+    return take_cursor(state, report.cursor, now_ns) if draft.is_empty else draft.batch()
+
+
+def take_parked(state: AccountState, parked: Parked, now_ns: int) -> Batch | None:
+    """A report that waited, once what it names is known; None while it is not. The caller has loaded its chain."""
+    draft = Draft(state, now_ns)
+    story = external.locate(draft, parked.report, None)
+    if story is None:
+        return None
+    if parked.report.kind is ReportKind.TRADE:
+        take_trade(story, parked.report)
+    elif not take_amendment(story, parked.report):
+        return None
+    draft.unparked.append(parked.key)
     return draft.batch()
 
 
-def _take_state(draft: Draft, chain: Chain, command: Command, report: OrderReport) -> None:
-    match report.kind:
-        case ReportKind.ACCEPTED:
-            if not chain.order.is_accepted:  # else an echo: what came after it (a rejection, too) stands
-                draft.accept_create(chain, report)
-        case ReportKind.REJECTED if command.action_type is ActionType.CREATE:
-            if command.is_unresolved or not chain.order.is_rejected:
-                draft.resolve(command, OutcomeKind.REFUSED, report)
-                draft.end_request(
-                    chain,
-                    command,
-                    is_rejected=True,
-                    reason_code=report.reason_code,
-                    reason=report.reason,
-                    report=report,
-                )
-        case ReportKind.REQUEST_REFUSED | ReportKind.REJECTED:
-            if command.is_unresolved and command.action_type is not ActionType.CREATE:
-                draft.resolve(command, OutcomeKind.REFUSED, report)
-                draft.end_request(chain, command, is_rejected=False, report=report)
-        case ReportKind.PENDING_CANCEL | ReportKind.PENDING_REPLACE:
-            _take_pending(draft, chain, command, report)
-        case ReportKind.CANCELLED:
-            _take_cancelled(draft, chain, command, report)
-        case ReportKind.REPLACED:
-            _take_replaced(draft, chain, command, report)
+def _unplaced(draft: Draft, report: OrderReport, order_id: str) -> None:
+    """A report that names what nobody here knows: executions and amendments wait, durably."""
+    waits = report.kind is ReportKind.TRADE or report.kind in _AMENDMENTS
+    if waits:
+        parked = Parked(parking_key(report), order_id, evolve(report, cursor=""), draft.at_ns)
+        if parked.key in draft.state.parked:
+            return
+        draft.park(parked)
+    names = f"command {report.broker_command_id!r}, order {report.external_order_id!r}"
+    if order_id:
+        told = f"order {order_id}: {report.kind} of the unknown execution {report.exec_ref_id!r} waits for it"
+        draft.say(BreakKind.EXECUTION_UNKNOWN, f"{order_id}|{report.exec_ref_id}", told, order_id)
+    else:
+        told = f"{report.kind} of an order that nobody here knows ({names})" + (" waits for it" if waits else "")
+        draft.say(BreakKind.ORDER_UNKNOWN, f"{report.external_order_id or ''}|{report.broker_command_id}", told)
 
 
-def _take_pending(draft: Draft, chain: Chain, command: Command, report: OrderReport) -> None:
+def _take_accepted(story: Story, report: OrderReport) -> None:
+    """The broker's own word that the order lives. An echo of it leaves what came after."""
+    if not story.order.is_accepted:
+        story.show_alive()
+        story.report(report)
+
+
+def _take_done(story: Story, report: OrderReport) -> None:
+    """No more today. What a DAY order still had ends; what is good till cancelled goes on tomorrow."""
+    if not _is_echo(story):
+        story.show_alive()
+        story.report(report, is_done_for_day=True)
+
+
+def _take_stopped(story: Story, report: OrderReport) -> None:
+    """A guarantee: no execution. It ends with the order."""
+    if not (_is_echo(story) or story.order.is_over):
+        story.show_alive()
+        story.report(report, is_stopped=True)
+
+
+def _take_triggered(story: Story, report: OrderReport) -> None:
+    if not _is_echo(story):
+        story.show_alive()
+        story.report(report)
+
+
+def _is_echo(story: Story) -> bool:
+    """Whether the order was rejected after it had lived: a report of its life is from before."""
+    return story.order.is_rejected and story.order.is_accepted
+
+
+def _take_status(story: Story, report: OrderReport) -> None:
+    """Nothing happened: what the broker says is compared."""
+    story.arrived()
+    story.report(report)
+    check_figures(story, report)
+
+
+def _take_rejected(story: Story, report: OrderReport) -> None:
+    command, order = story.command, story.order
+    if command is not None and command.action_type is not ActionType.CREATE:
+        _take_refused(story, report)
+        return
+    if report.reason_code == DUPLICATE_ID_REASON and order.is_accepted:
+        return  # another order under a known id was rejected: it says how the live one stands [F.1.b]
+    if order.is_rejected and not (command is not None and command.is_unresolved):
+        return
+    story.resolve(OutcomeKind.REFUSED, report)
+    story.reject(report.reason_code, report.reason, report)
+
+
+def _take_refused(story: Story, report: OrderReport) -> None:
+    """A replace or cancel was refused: the order has the status now due, not the one before the request."""
+    command = story.command
+    if command is None or command.action_type is ActionType.CREATE:
+        pending = story.without(0)
+        if pending != story.order.pending:
+            story.report(report, pending=pending)
+        return
+    if not command.is_unresolved:
+        return
+    story.resolve(OutcomeKind.REFUSED, report)
+    if report.reason_code == UNKNOWN_ORDER_REASON:
+        story.end_request()  # it says nothing about any order [7a]
+    else:
+        story.report(report, pending=story.without(command.seq))
+
+
+def _take_pending(story: Story, report: OrderReport) -> None:
+    """The broker has acknowledged a request: ours, or one that nobody here made (seq 0)."""
+    command, order = story.command, story.order
     asked = ActionType.CANCEL if report.kind is ReportKind.PENDING_CANCEL else ActionType.REPLACE
-    request = PendingRequest(command.seq, asked)
-    if command.action_type is not asked or not command.is_unresolved or request in chain.order.pending:
+    is_ours = command is not None and command.action_type is asked
+    request = PendingRequest(story.seq if is_ours else 0, asked)
+    if request in order.pending or (command is not None and command.action_type not in (asked, ActionType.CREATE)):
         return
-    draft.accept_create(chain)
-    draft.arrived(command)
-    order = draft.order_of(chain)
-    draft.publish(draft.reported(order, command, report, pending=(*order.pending, request)))
+    if is_ours and not (command is not None and command.is_unresolved and not _is_outdated(story)):
+        return
+    if not is_ours and order.is_over:
+        return
+    story.show_alive()
+    if is_ours:
+        story.arrived()
+    story.report(report, pending=(*order.pending, request))
 
 
-def _take_cancelled(draft: Draft, chain: Chain, command: Command, report: OrderReport) -> None:
-    asked = command.action_type is ActionType.CANCEL
-    if chain.order.is_closed and not (asked and command.outcome is not OutcomeKind.ACCEPTED):
+def _take_cancelled(story: Story, report: OrderReport) -> None:
+    """The balance is cancelled, asked for or not. Requests of ours that are still open are answered by themselves."""
+    command, order = story.command, story.order
+    asked = command is not None and command.action_type is ActionType.CANCEL
+    if order.is_closed and not (asked and command is not None and command.outcome is not OutcomeKind.ACCEPTED):
         return
-    draft.accept_create(chain)
+    story.show_alive()
     if asked:
-        draft.resolve(command, OutcomeKind.ACCEPTED, report)
-    order = draft.order_of(chain)
-    pending = tuple(request for request in order.pending if request.seq != command.seq)
-    draft.publish(draft.reported(order, command, report, is_closed=True, pending=pending))
+        story.resolve(OutcomeKind.ACCEPTED, report)
+    pending = tuple(request for request in order.pending if request.seq not in (0, story.seq))
+    story.report(report, is_closed=True, is_stopped=False, pending=pending)
 
 
-def _take_replaced(draft: Draft, chain: Chain, command: Command, report: OrderReport) -> None:
-    if command.outcome is OutcomeKind.ACCEPTED or command.action_type is not ActionType.REPLACE:
+def _take_replaced(story: Story, report: OrderReport) -> None:
+    command = story.command
+    if command is None or command.action_type is ActionType.CREATE:
+        _take_restated(story, report)
         return
-    draft.accept_create(chain)
-    draft.resolve(command, OutcomeKind.ACCEPTED, report)
-    order = draft.order_of(chain)
-    terms = order.terms
-    if not _is_outdated(chain, command):
-        quantity = report.quantity if report.quantity is not None else command.terms.quantity
-        terms = replace(command.terms, quantity=max(quantity, order.filled_quantity))
-        if report.limit_price is not None:
-            terms = replace(terms, limit_price=report.limit_price)
-    pending = tuple(request for request in order.pending if request.seq != command.seq)
-    draft.publish(draft.reported(order, command, report, terms=terms, pending=pending))
+    if command.action_type is ActionType.CANCEL or command.outcome is OutcomeKind.ACCEPTED:
+        return
+    story.show_alive()
+    story.resolve(OutcomeKind.ACCEPTED, report)
+    order = story.order
+    terms = order.terms if _is_outdated(story) else _terms_after(story, command.terms, report)
+    pending = tuple(
+        request
+        for request in order.pending
+        if request.seq != command.seq and (request.action_type is ActionType.CANCEL or request.seq > command.seq)
+    )
+    story.report(report, terms=terms, pending=pending)
 
 
-def _is_outdated(chain: Chain, command: Command) -> bool:
+def _take_restated(story: Story, report: OrderReport) -> None:
+    """The broker changed the order in place; an order that was done for the day goes on.
+
+    One that is older than the last report of the order brings nothing back.
+    """
+    order = story.order
+    sent_ns, last_ns = report.broker_sent_at_ns, order.broker_sent_at_ns
+    is_old = sent_ns is not None and last_ns is not None and sent_ns < last_ns
+    if is_old or _is_echo(story):
+        return
+    story.show_alive()
+    pending = story.without(0) if report.kind is ReportKind.REPLACED else order.pending
+    terms = _terms_after(story, order.terms, report)
+    story.report(report, terms=terms, is_done_for_day=False, pending=pending)
+
+
+def _terms_after(story: Story, asked: OrderTerms, report: OrderReport) -> OrderTerms:
+    """The terms in force: what was asked, where the broker does not say otherwise. Quantity is a total over the
+    order's life; below what is filled it becomes that [C.3.c]."""
+    order = story.order
+    quantity = max(asked.quantity if report.quantity is None else report.quantity, order.filled_quantity)
+    is_filled = bool(order.filled_quantity) and order.filled_quantity >= order.terms.quantity
+    if is_filled and quantity > order.terms.quantity and not story.draft.state.capabilities.can_raise_filled:
+        told = f"filled, and raised from {money.render(order.terms.quantity)} to {money.render(quantity)}"
+        story.say(BreakKind.FILLED_RAISED, told)
+    changes: dict[str, object] = {"quantity": quantity}
+    for name in ("limit_price", "stop_price"):
+        price = getattr(report, name)
+        if price is not None and getattr(asked, name) is not None:
+            changes[name] = price
+    return evolve(asked, **changes)
+
+
+def _is_outdated(story: Story) -> bool:
     """Whether a later replace is in force already: a report that it overtook does not bring old terms back."""
     return any(
-        later.seq > command.seq and later.action_type is ActionType.REPLACE and later.outcome is OutcomeKind.ACCEPTED
-        for later in chain.commands.values()
+        later.seq > story.seq and later.action_type is ActionType.REPLACE and later.outcome is OutcomeKind.ACCEPTED
+        for later in story.chain.commands.values()
     )
+
+
+_TAKE: Final[dict[ReportKind, Callable[[Story, OrderReport], None]]] = {
+    ReportKind.ACCEPTED: _take_accepted,
+    ReportKind.REJECTED: _take_rejected,
+    ReportKind.PENDING_CANCEL: _take_pending,
+    ReportKind.PENDING_REPLACE: _take_pending,
+    ReportKind.CANCELLED: _take_cancelled,
+    ReportKind.REPLACED: _take_replaced,
+    ReportKind.REQUEST_REFUSED: _take_refused,
+    ReportKind.RESTATED: _take_restated,
+    ReportKind.DONE_FOR_DAY: _take_done,
+    ReportKind.STOPPED: _take_stopped,
+    ReportKind.TRIGGERED: _take_triggered,
+    ReportKind.STATUS: _take_status,
+}
