@@ -28,7 +28,7 @@ from dropcopyd.flow.ingest import Ingest
 from dropcopyd.flow.intake import AmendRequest, CreateRequest, Intake, SubmitRequest
 from dropcopyd.flow.ownership import Actor, Actors
 from dropcopyd.observe import Metrics
-from dropcopyd.ports import BrokerListener, Committed, Failpoints, Submission
+from dropcopyd.ports import Broker, BrokerListener, Clock, Committed, Failpoints, Submission
 from dropcopyd.record import Listing, Sort
 from dropcopyd.store.sqlite import SqliteStore
 from dropcopyd.system import NoFailpoints
@@ -219,44 +219,57 @@ async def trading(
             journal[event.account_id].append(event)
 
     async with opened(folder, keep, limits=limits) as store, asyncio.TaskGroup() as tasks:
-        born: list[asyncio.Task[None]] = []
-
-        def spawn(coroutine: Any) -> None:
-            born.append(tasks.create_task(coroutine))
-
-        metrics, actors = Metrics(), Actors(store, clock, spawn)
-        controls = Controls(actors=actors, store=store, clock=clock, references=references)
-        dispatcher = Dispatcher(
-            brokers={BrokerKind.PAPER: broker},
-            controls=controls,
-            clock=clock,
-            limits=limits,
-            spawn=spawn,
-            failpoints=points,
-            metrics=metrics,
+        legs = wired(store, broker, clock, tasks, limits=limits, points=points, ids=ids, references=references)
+        yield Gateway(
+            store, clock, broker, legs.actors, legs.dispatcher, legs.ingest, legs.intake, legs.controls, journal
         )
-        ingest = Ingest(
-            catalogue=Catalogue(INSTRUMENTS),
-            broker=broker,
-            actors=actors,
-            dispatcher=dispatcher,
-            store=store,
-            limits=limits,
-            failpoints=points,
-            metrics=metrics,
-        )
-        intake = Intake(
-            actors=actors,
-            dispatcher=dispatcher,
-            controls=controls,
-            store=store,
-            catalogue=Catalogue(INSTRUMENTS),
-            clock=clock,
-            ids=ids or SequentialIds(),
-            limits=limits,
-            failpoints=points,
-            metrics=metrics,
-        )
-        yield Gateway(store, clock, broker, actors, dispatcher, ingest, intake, controls, journal)
-        for task in born:
+        for task in legs.born:
             task.cancel()
+
+
+@dataclass
+class Legs:
+    """The trading legs between a store and a broker, and the tasks that they have begun."""
+
+    actors: Actors
+    controls: Controls
+    dispatcher: Dispatcher
+    ingest: Ingest
+    intake: Intake
+    born: list[asyncio.Task[None]]
+
+
+def wired(
+    store: SqliteStore,
+    broker: Broker,
+    clock: Clock,
+    tasks: asyncio.TaskGroup,
+    *,
+    limits: Limits,
+    points: Failpoints,
+    ids: SequentialIds | None = None,
+    references: References = lambda _account, _instrument: None,
+) -> Legs:
+    """The legs, as a node connects them."""
+    born: list[asyncio.Task[None]] = []
+
+    def spawn(coroutine: Any) -> None:
+        born.append(tasks.create_task(coroutine))
+
+    metrics, actors = Metrics(), Actors(store, clock, spawn)
+    shared: dict[str, Any] = {"limits": limits, "failpoints": points, "metrics": metrics}
+    controls = Controls(actors=actors, store=store, clock=clock, references=references)
+    dispatcher = Dispatcher(brokers={BrokerKind.PAPER: broker}, controls=controls, clock=clock, spawn=spawn, **shared)
+    catalogue = Catalogue(INSTRUMENTS)
+    ingest = Ingest(catalogue=catalogue, broker=broker, actors=actors, dispatcher=dispatcher, store=store, **shared)
+    intake = Intake(
+        actors=actors,
+        dispatcher=dispatcher,
+        controls=controls,
+        store=store,
+        catalogue=catalogue,
+        clock=clock,
+        ids=ids or SequentialIds(),
+        **shared,
+    )
+    return Legs(actors, controls, dispatcher, ingest, intake, born)

@@ -16,7 +16,7 @@ from dropcopyd.domain.instrument import Instrument
 from dropcopyd.domain.limits import Limits
 from dropcopyd.domain.order import ActionType
 from dropcopyd.domain.report import ReportKind
-from dropcopyd.ports import Committed, Failpoints, OnCommitted
+from dropcopyd.ports import Clock, Committed, Failpoints, OnCommitted
 from dropcopyd.store.admin import Admin
 from dropcopyd.store.migrate import DATABASE_NAME
 from dropcopyd.store.sqlite import SqliteStore, open_store
@@ -82,12 +82,13 @@ async def opened(
     failpoints: Failpoints | None = None,
     limits: Limits | None = None,
     ids: SequentialIds | None = None,
+    clock: Clock | None = None,
 ) -> AsyncIterator[SqliteStore]:
     """The store on a folder, closed at the end."""
     store = open_store(
         folder,
         encoder=ProtobufEncoder(),
-        clock=ManualClock(START_NS),
+        clock=clock or ManualClock(START_NS),
         ids=ids or SequentialIds(),
         limits=limits or Limits(),
         failpoints=failpoints or NoFailpoints(),

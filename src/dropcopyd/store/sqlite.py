@@ -84,6 +84,11 @@ class SqliteStore:
     def is_full(self) -> bool:
         return self._queued >= self._limits.writer_queue_batches
 
+    @property
+    def has_work(self) -> bool:
+        """Whether batches are under way to the disk; a simulation lets no time pass meanwhile."""
+        return self._writer.has_work
+
     async def room(self) -> None:
         await self._has_room.wait()
 

@@ -99,6 +99,7 @@ class Writer:
         self._queue: queue.SimpleQueue[Entry | Readmission | Task | None] = queue.SimpleQueue()
         self._heads: dict[int, _Head] = {}
         self._failed: set[int] = set()
+        self._put_count = self._told_count = 0
         self._thread = threading.Thread(target=self._run, name="dropcopy-writer", daemon=True)
         self.on_done: Callable[[int], None] = lambda _count: None
         """Called in the loop with the number of entries that left the queue."""
@@ -108,7 +109,13 @@ class Writer:
 
     def put(self, entry: Entry | Readmission | Task) -> None:
         """Queue an entry; order of calls is order of commit."""
+        self._put_count += 1
         self._queue.put(entry)
+
+    @property
+    def has_work(self) -> bool:
+        """Whether the thread has entries that it has not told the loop about yet."""
+        return self._told_count != self._put_count
 
     def stop(self) -> None:
         """Commit what is queued, then end and let the file go; blocks until then."""
@@ -342,6 +349,7 @@ class Writer:
 
     def _report(self, group: _Group) -> None:
         self._loop.call_soon_threadsafe(self._finish, group)
+        self._told_count += len(group.done)
 
     def _finish(self, group: _Group) -> None:
         """In the loop: announce first, then answer, so that whoever was answered finds it announced."""

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Final
 
 from dropcopyd.brokers.paper.book import Book
-from dropcopyd.brokers.paper.desk import Desk
+from dropcopyd.brokers.paper.desk import PAUSE_MAX_S, Desk
 from dropcopyd.brokers.paper.latency import Latency
 from dropcopyd.brokers.paper.market import Feed
 from dropcopyd.brokers.paper.plan import UNPLANNED, Plan
@@ -75,13 +75,15 @@ class PaperBroker:
         failpoints: Failpoints | None = None,
         plans: Mapping[str, Plan] | None = None,
         timetable: Timetable | None = None,
+        pause_max_s: float = PAUSE_MAX_S,
     ) -> None:
         """Takes over the book's image; the caller closes the book after `run` has ended.
 
         `plans`: those of the accounts that have one. `timetable`: without one everything trades at any hour.
+        `pause_max_s`: the market looks at the clock at least this often; a simulation need not look between events.
         """
         self._book = book
-        self._desk = Desk(book, feeds, clock, timetable)
+        self._desk = Desk(book, feeds, clock, timetable, pause_max_s)
         self._clock = clock
         self._waits = Waits(clock)
         self._failpoints = failpoints or _NoFailpoints()

@@ -22,7 +22,7 @@ from dropcopyd.ports import Clock, Submission
 TICKS_PER_TURN: Final = 64
 """Quotes taken from each feed before the event loop gets its turn."""
 PAUSE_MAX_S: Final = 0.25
-"""The market looks at the clock at least this often."""
+"""The market looks at the clock at least this often, unless told otherwise: it may be set, and prices be pushed."""
 
 
 class Desk:
@@ -31,12 +31,20 @@ class Desk:
     What is reported about a decision goes through `book.writer`'s announcements, after its commit.
     """
 
-    def __init__(self, book: Book, feeds: Sequence[Feed], clock: Clock, timetable: Timetable | None = None) -> None:
+    def __init__(
+        self,
+        book: Book,
+        feeds: Sequence[Feed],
+        clock: Clock,
+        timetable: Timetable | None = None,
+        pause_max_s: float = PAUSE_MAX_S,
+    ) -> None:
         """Takes over the book's image. The first feed that covers an instrument prices it."""
         self._writer = book.writer
         self._book = book
         self._feeds = tuple(feeds)
         self._clock = clock
+        self._pause_max_s = pause_max_s
         image = book.image
         self._exchange = Exchange(image, timetable)
         self._memory = Memory(image)
@@ -93,7 +101,7 @@ class Desk:
         session_ns = self._exchange.next_due_ns()
         if session_ns is not None:
             dues_ns.append(session_ns)
-        return min([PAUSE_MAX_S, *(max(0, due_ns - now_ns) / 1e9 for due_ns in dues_ns)])
+        return min([self._pause_max_s, *(max(0, due_ns - now_ns) / 1e9 for due_ns in dues_ns)])
 
     def feed_of(self, instrument: Instrument) -> Feed | None:
         """Where the instrument's prices come from; None where it has no market."""

@@ -48,6 +48,12 @@ class Writer:
         self.committed_count = 0
         """How many decisions are durable: the serial number of the last one."""
         self.written_count = 0
+        self._told_count = 0
+
+    @property
+    def has_work(self) -> bool:
+        """Whether the thread has decisions that it has not told the loop about yet."""
+        return self.failure is None and self._told_count != self.written_count
 
     def listen(self, on_committed: OnCommitted, on_failed: Callable[[StoreError], None]) -> None:
         """Whom to tell, in the event loop: of each durable decision, and of the failure that ends it all."""
@@ -137,6 +143,7 @@ class Writer:
         assert self._loop is not None  # noqa: S101 - the thread starts with it
         try:
             self._loop.call_soon_threadsafe(self._finish, group, failure)
+            self._told_count += len(group)
         except RuntimeError:
             return False
         return True
