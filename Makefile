@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 UV_VERSION := 0.13.9
 export UV_NO_PROGRESS := 1
 
-.PHONY: help setup demo test lint types gen ci bench bench-fanout bench-rebuild bench-idle stream-campaign soak-slow-reader interop constraints clean
+.PHONY: help setup demo test lint types gen ci bench bench-fanout bench-rebuild bench-idle sim stream-campaign soak-slow-reader interop constraints clean
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -46,6 +46,10 @@ interop: setup ## clients in Python, Node, Go and Java against the real server; 
 
 bench-rebuild: setup ## kill -9 to trading again, with a million events in the journal
 	@PYTHONPATH=. $(BIN)/python -m bench.rebuild $(ARGS)
+N ?= 20000
+SEED ?= 7
+sim: setup ## N random orders over a month of bars under realistic and chaos, twice; needs DROPCOPY_SPEC
+	@PYTHONPATH=. $(BIN)/python -m tests.sim $(N) $(SEED)
 
 bench-fanout: setup ## fan-out beside grpcio, grpclib and grpc-go (see docs/performance.md)
 	@PYTHONPATH=. $(BIN)/python -m bench.fanout $(ARGS)

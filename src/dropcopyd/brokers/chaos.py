@@ -46,7 +46,8 @@ _NS: Final = 1_000_000_000
 _HOLD_REPORTS: Final = 3
 _ORDER_IDS: Final = 64
 """How many different order ids there are while they are used again."""
-_PAUSE_S: Final = 0.25
+PAUSE_MAX_S: Final = 0.25
+"""The clock is looked at at least this often."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -372,7 +373,7 @@ class ChaosBroker:
             self._waits.added.clear()
             self._waits.release()
             due_ns = self._waits.next_due_ns()
-            pause_s = _PAUSE_S if due_ns is None else min(_PAUSE_S, max(0, due_ns - self._clock.now_ns()) / _NS)
+            pause_s = PAUSE_MAX_S if due_ns is None else min(PAUSE_MAX_S, max(0, due_ns - self._clock.now_ns()) / _NS)
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause_s):
                     await self._waits.added.wait()
