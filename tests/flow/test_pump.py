@@ -158,16 +158,21 @@ async def test_a_time_out_of_the_writing_itself_is_not_taken_for_the_end(tmp_pat
 
 async def test_drained_waits_for_what_was_announced(tmp_path: Path) -> None:
     async with opened(tmp_path) as stream:
-        await heard(stream.pump, 1)
-        (entry,) = stream.streams.of(principal().organization_id)
-        entry.session.announce("bye", "draining")
-        draining = asyncio.get_running_loop().create_task(stream.pump.drained())
-        await asyncio.sleep(0)
-        assert not draining.done()
-        reading = asyncio.get_running_loop().create_task(heard(stream.pump, 2))
+        written: list[str] = []
+
+        async def write() -> None:
+            async for segment in stream.pump.segments():
+                written.extend(str(event.WhichOneof("event")) for _, event in decode(segment))
+
+        writing = asyncio.get_running_loop().create_task(write())
         async with asyncio.timeout(20):
-            await draining
-        reading.cancel()
+            await stream.pump.drained()
+            assert written == ["heartbeat"]
+            (entry,) = stream.streams.of(principal().organization_id)
+            entry.session.announce("bye", "draining")
+            await stream.pump.drained()
+        assert written == ["heartbeat", "status"]
+        writing.cancel()
 
 
 async def test_the_quota_is_shared_and_the_place_free_at_the_end(tmp_path: Path) -> None:

@@ -154,6 +154,25 @@ async def test_a_token_opens_its_account_until_it_expires(form: str, daemon: Dae
 
 
 @pytest.mark.parametrize("form", FORMS)
+async def test_a_token_without_the_scope_is_refused(form: str, daemon: Daemon, rest: Rest) -> None:
+    credential = {"authorization": f"Bearer {await token(rest, scopes=['records:read'])}"}
+    async with WebStream(daemon.info["rest"], form, daemon.info["account_id"], headers=credential) as stream:
+        assert (await stream.ended()).code == "permission_denied"
+
+
+async def test_the_header_of_an_event_source_wins_over_the_address(daemon: Daemon, rest: Rest) -> None:
+    await rest.create("AAPL", "BUY", "1")
+    async with web(daemon, "sse") as stream:
+        await stream.until(has("status"))
+    credential = {"x-api-key": daemon.info["api_key"], "last-event-id": f"{stream.of('status')[0].epoch}:1"}
+    async with WebStream(
+        daemon.info["rest"], "sse", daemon.info["account_id"], headers=credential, last_event_id="other:1"
+    ) as again:
+        await again.until(lambda _: again.journal)
+    assert again.journal[0].sequence == 2
+
+
+@pytest.mark.parametrize("form", FORMS)
 async def test_a_foreign_account_is_not_found(form: str, daemon: Daemon) -> None:
     async with web(daemon, form, "00000000-0000-4000-8000-000000000000") as stream:
         end = await stream.ended()
@@ -234,7 +253,7 @@ async def test_a_stop_tells_every_stream_and_loses_nothing(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("form", FORMS)
-async def test_a_client_that_does_not_read_is_cut_and_its_place_is_free(form: str, tmp_path: Path) -> None:
+async def test_a_client_that_does_not_read_is_cut_and_resumes_complete(form: str, tmp_path: Path) -> None:
     setting = {"DROPCOPYD_LIMITS__STALL_S": "0.5", "DROPCOPYD_LIMITS__STREAMS_PER_ORGANIZATION": "1"}
     async with Daemon(tmp_path / "data", **setting) as daemon, Rest(daemon.info) as rest:
         await asyncio.gather(*(rest.create("AAPL", "BUY", "1") for _ in range(300)))
@@ -246,7 +265,15 @@ async def test_a_client_that_does_not_read_is_cut_and_its_place_is_free(form: st
                     await asyncio.sleep(0.02)
             assert listed[0]["queued_bytes"] < 512 * 1024
             await opens(daemon, form)
-            assert closed_by_the_gateway(peer)
+            heard = WebStream("http://nowhere", form, "", headers={})
+            heard.take(dechunked(rest_of(peer)))
+        head = stream.of("status")[0].head
+        last = heard.journal[-1] if heard.journal else pb.TradingEvent(account_id=daemon.info["account_id"])
+        assert last.sequence < head, "it was not cut"
+        async with web(daemon, form, **resume(form, stream.of("status")[0].epoch, last)) as again:
+            await again.until(lambda _: again.journal and again.journal[-1].sequence >= head, "what was missed")
+    whole = [event.sequence for event in (*heard.journal, *again.journal)]
+    assert whole == list(range(1, len(whole) + 1))
 
 
 @contextmanager
@@ -275,11 +302,23 @@ def silent_peer(daemon: Daemon, form: str, epoch: str) -> Iterator[socket.socket
         peer.close()
 
 
-def closed_by_the_gateway(peer: socket.socket) -> bool:
-    """Whether the connection ends, after what the kernels still hold."""
+def rest_of(peer: socket.socket) -> bytes:
+    """What the kernels still hold of the answer, until the gateway's end of the connection."""
+    data = b""
     try:
-        while peer.recv(65_536):
-            pass
+        while more := peer.recv(65_536):
+            data += more
     except ConnectionResetError:
-        return True
-    return True
+        pass
+    return data
+
+
+def dechunked(answer: bytes) -> bytes:
+    """The body of a chunked answer as far as it has come."""
+    _, _, rest = answer.partition(b"\r\n\r\n")
+    body = b""
+    while rest:
+        size, _, rest = rest.partition(b"\r\n")
+        body += rest[: int(size, 16)]
+        rest = rest[int(size, 16) + 2 :]
+    return body

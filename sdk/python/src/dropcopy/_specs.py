@@ -1,9 +1,10 @@
 """What a submit is made of: exact amounts and order specifications; and the pages that come back."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from decimal import Decimal
-from typing import Any, ClassVar, Final, Generic, TypeAlias, TypeVar
+from types import NoneType
+from typing import Any, ClassVar, Final, Generic, TypeAlias, TypeVar, cast, get_args
 
 from dropcopy._enums import OrderType, TimeInForce
 
@@ -268,10 +269,12 @@ _SPECS: Final[dict[OrderType, Any]] = {
 }
 
 
-def _keep(spec: object, time_in_force: TimeInForce | str, **amounts: Amount | None) -> None:
-    """Fill a frozen spec: amounts exact, the time in force a word of the contract."""
+def _keep(spec: "_Spec", time_in_force: TimeInForce | str, **amounts: Amount | None) -> None:
+    """Fill a frozen spec: amounts exact, None only where the field may be, the time in force a word of the contract."""
+    may_be_none = {described.name for described in fields(spec) if NoneType in get_args(described.type)}
     for name, value in amounts.items():
-        object.__setattr__(spec, name, None if value is None else amount(value, name))
+        kept = None if value is None and name in may_be_none else amount(cast("Amount", value), name)
+        object.__setattr__(spec, name, kept)
     object.__setattr__(spec, "time_in_force", TimeInForce.parse(time_in_force))
 
 
