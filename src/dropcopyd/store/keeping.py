@@ -100,7 +100,9 @@ class Keeper:
         self._sets[account] = (at, size)
         if head - at < max(WORKING_SET_EVENTS, 4 * size):
             return
-        found = self._connection.execute("SELECT number FROM orders WHERE account = ? AND is_working = 1", (account,))
+        found = self._connection.execute(
+            "SELECT number FROM orders INDEXED BY orders_working WHERE account = ? AND is_working = 1", (account,)
+        )
         numbers = sorted(number for (number,) in found)
         self._connection.execute("INSERT INTO working_sets VALUES (?, ?, ?)", (account, head, json.dumps(numbers)))
         self._sets[account] = (head, len(numbers))

@@ -26,7 +26,7 @@ def attached_state(
 ) -> AttachedState:
     """What a stream replays of an account: see `Store.read_state`."""
     orders = connection.execute(
-        "SELECT * FROM orders WHERE account = ?1 AND is_working = 1"
+        "SELECT * FROM orders INDEXED BY orders_working WHERE account = ?1 AND is_working = 1"
         " UNION ALL SELECT * FROM orders WHERE account = ?1 AND is_working = 0 AND received_at_ns > ?2"
         " ORDER BY number",
         (account.number, changed_after_ns),
@@ -60,10 +60,11 @@ def account_state(
     )
     found = connection.execute(
         "SELECT * FROM orders WHERE number IN ("
-        "SELECT number FROM orders WHERE account = ?1 AND is_working = 1"
+        "SELECT number FROM orders INDEXED BY orders_working WHERE account = ?1 AND is_working = 1"
         " UNION SELECT number FROM orders WHERE account = ?1 AND received_at_ns > ?2"
         " UNION SELECT number FROM orders WHERE order_id IN"
-        " (SELECT order_id FROM commands WHERE account = ?1 AND outcome IN ('PENDING', 'IN_DOUBT'))"
+        " (SELECT order_id FROM commands INDEXED BY commands_unresolved"
+        " WHERE account = ?1 AND outcome IN ('PENDING', 'IN_DOUBT'))"
         ") ORDER BY number",
         (account.number, changed_after_ns),
     ).fetchall()
