@@ -92,6 +92,8 @@ SCENARIOS = (
 class Tap:
     """A source that gives one segment whenever it was filled."""
 
+    has_more = False
+
     def __init__(self, segment: bytes, events: int) -> None:
         self.delivered = 0
         self._segment = segment

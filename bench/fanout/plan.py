@@ -1,6 +1,7 @@
 """What is measured: the servers, the scenarios, and what each row of the table stands for."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 METHOD = "/trading.TradingService/SubscribeEvents"
 MESSAGE_BYTES = 250
@@ -64,6 +65,8 @@ class Scenario:
 
 OURS = Server("dropcopyd, uvloop", "ours")
 OURS_ASYNCIO = Server("dropcopyd, asyncio", "ours", loop="asyncio")
+OURS_TLS = replace(OURS, name="dropcopyd, uvloop, TLS", is_tls=True)
+OURS_ASYNCIO_TLS = replace(OURS_ASYNCIO, name="dropcopyd, asyncio, TLS", is_tls=True)
 OURS_COMMIT = Server("dropcopyd, each event committed", "ours-commit")
 OURS_JOURNAL = Server("dropcopyd, read from the journal", "ours-journal")
 GRPCIO = Server("grpcio aio, plain", "grpcio", loop="asyncio", modules=("grpc",))
@@ -71,6 +74,12 @@ GRPCIO_TUNED = Server("grpcio aio, tuned", "grpcio-tuned", modules=("grpc",))
 GRPCLIB = Server("grpclib, plain", "grpclib", modules=("grpclib",))
 GO = Server("grpc-go, raw codec", "go")
 SERVERS = (OURS, OURS_ASYNCIO, OURS_COMMIT, OURS_JOURNAL, GO, GRPCIO, GRPCIO_TUNED, GRPCLIB)
+
+
+def named(parts: Sequence[str]) -> list[Server]:
+    """The servers whose name holds one of the parts."""
+    return [server for server in SERVERS if any(part in server.name for part in parts)]
+
 
 BUSY_100 = Scenario("busy, 100 streams", 100)
 SCENARIOS = (

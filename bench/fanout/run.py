@@ -150,8 +150,11 @@ class Bench:
             key=self.key if server.is_tls else "",
         )
 
-    def h2load(self, server: Server, scenario: Scenario) -> Figures:
-        """The same with the independent client, which reads endless responses and counts bytes."""
+    def h2load(self, server: Server, scenario: Scenario, *, may_run_dry: bool = False) -> Figures:
+        """The same with the independent client, which counts bytes and reads until its time is over.
+
+        Raises RunError too when a server of ours had no more events before that.
+        """
         program = build.h2load()
         with self._started(server, scenario) as hello, tempfile.NamedTemporaryFile() as request:
             request.write(bytes.fromhex(hello.request))
@@ -159,31 +162,38 @@ class Bench:
             scheme = "https" if server.is_tls else "http"
             command = [program, *self._h2load_arguments(scenario, hello), f"-d{request.name}"]
             command.append(f"{scheme}://127.0.0.1:{hello.port}{METHOD}")
-            return _h2load_figures(command, hello.pid, int(self.window.seconds) or 1)
+            figures = _h2load_figures(command, hello.pid)
+        is_dry = figures.per_s * H2LOAD_S > 0.95 * self._rows(server, scenario) * scenario.streams
+        if server.is_ours and is_dry and not may_run_dry:
+            raise RunError(f"{server.name} ran out of events")
+        return figures
 
     def _h2load_arguments(self, scenario: Scenario, hello: Hello) -> Iterator[str]:
-        yield f"-D{int(self.window.seconds) or 1}"  # no warm-up: h2load would count its bytes but not its time
+        yield f"-D{H2LOAD_S}"  # no warm-up: h2load would count its bytes but not its time
         yield from (f"-c{scenario.connections}", f"-m{scenario.streams_each}", "-t1")
         if scenario.window == WINDOW_MAX:
             yield from ("-w30", "-W30")
         yield from ("-Hcontent-type: application/grpc", "-Hte: trailers", f"-Hx-api-key: {hello.key}")
 
 
-def _h2load_figures(command: Sequence[str], pid: int, seconds: int) -> Figures:
+def _h2load_figures(command: Sequence[str], pid: int) -> Figures:
     begin_s, before_s = time.perf_counter(), process_cpu_s(pid)
     done = subprocess.run(command, capture_output=True, text=True, check=False, preexec_fn=on(CLIENT_CORE))
     wall_s, cpu_s = time.perf_counter() - begin_s, process_cpu_s(pid) - before_s
     found = _H2LOAD_DATA.search(done.stdout)
     if done.returncode or found is None:
         raise RunError(f"h2load: {done.stdout[-500:]} {done.stderr[-500:]}")
+    deliveries = int(found.group(1)) / MESSAGE_FRAMED_BYTES
     return Figures(
-        per_s=int(found.group(1)) / MESSAGE_FRAMED_BYTES / seconds,
-        cpu_us=0.0,
+        per_s=deliveries / H2LOAD_S,
+        cpu_us=cpu_s / deliveries * 1e6 if deliveries else 0.0,
         server_share=cpu_s / wall_s,
         client_share=0.0,
     )
 
 
+H2LOAD_S = 1
+"""How long h2load reads: what a journal of ours holds must last as long."""
 MESSAGE_FRAMED_BYTES = 255
 """A message with its prefix; h2load counts the bytes of DATA."""
 

@@ -11,7 +11,6 @@ import json
 import os
 import sys
 import threading
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from dataclasses import asdict, dataclass
 from itertools import cycle, islice
@@ -60,12 +59,18 @@ def hello(port: int, api_key: str = "none", request: bytes = b"") -> None:
 
 async def pace(events_per_s: int, publish: Callable[[], None]) -> None:
     """Call `publish` by an absolute schedule, for ever."""
-    begin_s = time.perf_counter()
+    loop = asyncio.get_running_loop()
+    begin_s = loop.time()
     count = 0
-    while True:
+
+    def tick() -> None:
+        nonlocal count
         publish()
         count += 1
-        await asyncio.sleep(max(0.0, begin_s + count / events_per_s - time.perf_counter()))
+        loop.call_at(begin_s + count / events_per_s, tick)
+
+    tick()
+    await asyncio.Event().wait()
 
 
 # --- ours ---------------------------------------------------------------------------------------------------------

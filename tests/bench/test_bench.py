@@ -13,7 +13,7 @@ from bench.fanout.run import Bench, Figures, RunError, Window, kernel_floor, mak
 from bench.fanout.table import Table
 from dropcopy import proto as pb
 
-_ROWS = 600
+_ROWS = 20_000
 _BUSY = Scenario("busy", 2, 2)
 _PACED = Scenario("paced", 2, 2, events_per_s=200)
 _SMALL_WINDOWS = Scenario("small windows", 2, 2, window=plan.WINDOW_DEFAULT)
@@ -94,7 +94,14 @@ def test_the_floor_runs() -> None:
 @pytest.mark.parametrize("is_tls", [False, True], ids=["plaintext", "TLS"])
 def test_h2load_runs(bench: Bench, *, is_tls: bool) -> None:
     server = replace(plan.OURS_JOURNAL, is_tls=is_tls)
-    assert bench.h2load(server, replace(_BUSY, window=plan.WINDOW_DEFAULT)).server_share > 0
+    scenario = replace(_BUSY, window=plan.WINDOW_DEFAULT)
+    assert bench.h2load(server, scenario, may_run_dry=True).cpu_us > 0
+
+
+@needs("h2load")
+def test_a_server_that_runs_out_of_events_under_h2load_is_a_failed_run(bench: Bench) -> None:
+    with pytest.raises(RunError, match="ran out of events"):
+        bench.h2load(plan.OURS_JOURNAL, _BUSY)
 
 
 def test_what_is_missing_is_named_with_what_brings_it(

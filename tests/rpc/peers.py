@@ -105,6 +105,8 @@ def unframed(data: bytes) -> list[bytes]:
 class ListSource:
     """Gives framed messages from a list, as many whole ones as the budget allows and at least one."""
 
+    has_more = True
+
     def __init__(self, messages: Iterable[bytes] = ()) -> None:
         self.waiting = deque(framed(message) for message in messages)
         self.pulled = 0
@@ -209,7 +211,7 @@ class RawPeer:
                 head = await self._reader.readexactly(9)
                 word, flags, stream = frames.header_struct.unpack(head)
                 payload = await self._reader.readexactly(word >> 8)
-            except (asyncio.IncompleteReadError, ConnectionError) as error:
+            except (asyncio.IncompleteReadError, ConnectionError, ssl.SSLError) as error:
                 raise ClosedError from error
         if word & 0xFF == frames.HEADERS:  # each must be decoded, in order
             self.heads.append(dict(self.decoder.decode(payload)))  # type: ignore[arg-type]

@@ -77,6 +77,7 @@ async def test_a_response_that_is_complete_ends_although_the_connections_window_
     greedy = ListSource([b"g" * 595])
 
     class Whole:
+        has_more = True
         left = 65
 
         def pull(self, budget_bytes: int) -> bytes:
@@ -342,6 +343,8 @@ async def test_an_end_flushes_for_a_bounded_time_and_then_drops() -> None:
 @BOTH_PATHS
 async def test_a_source_that_raises_ends_its_own_call_only(plain: bool) -> None:
     class Broken:
+        has_more = True
+
         def pull(self, budget_bytes: int) -> bytes:
             raise RuntimeError("a secret")
 
@@ -367,3 +370,27 @@ async def test_a_source_that_raises_ends_its_own_call_only(plain: bool) -> None:
 async def eventually_ended(peer: RawPeer, calls: int) -> None:
     while sum("grpc-status" in head for head in peer.heads) < calls:
         await peer.frame()
+
+
+async def test_both_paths_put_the_same_bytes_on_a_stream_whatever_the_windows() -> None:
+    """Frames may be cut differently; what they carry may not."""
+    messages = [bytes([n % 256]) * size for n, size in enumerate([0, 1, 250, 16_379, 16_384, 70_000, 5, 200_000, 3])]
+    wire = b"".join(map(framed, messages))
+    carried = []
+    for plain in (False, True):
+        async with (
+            events_port(Events(lambda: messages), plain=plain) as listener,
+            raw_peer(listener.port, window=777) as peer,
+        ):
+            peer.request()
+            got, step = b"", 1
+            while len(got) < len(wire):
+                kind, _, _, payload = await peer.frame()
+                if kind == frames.DATA:
+                    got += payload
+                    step = step * 5 % 40_009  # odd amounts, now small, now more than a frame
+                    peer.update(len(payload) + step)
+                    peer.update(len(payload) + step, stream=1)
+            assert (await peer.trailers())["grpc-status"] == "0"
+            carried.append(got)
+    assert carried == [wire, wire]

@@ -7,7 +7,7 @@ h2 does not see these DATA frames. It does not need to: sending DATA changes no 
 flow-control windows, and those are counted down here (tests/rpc/test_pins.py holds h2 to that).
 
 A stream is idle, ready (in its lane's queue), blocked (its own window is shut) or closed. Only an idle one needs
-to be woken; `_queued` is true in all other states, which makes `wake` one test.
+to be woken; `queued` is true in all other states, which makes `wake` one test.
 """
 
 import asyncio
@@ -55,9 +55,13 @@ class Fanout:
         self.monotonic_ns = monotonic_ns
         self.tasks = tasks
         self._kind = kind or ResponseStream
-        self._woken: list[Lane] = []
+        self.woken: list[Lane] = []
         self._due: list[Lane] = []
-        self._scheduled = False
+        self.is_scheduled = False
+        self.segment = b""
+        """The segment framed last, for which stream id, and its DATA frame."""
+        self.segment_stream_id = 0
+        self.segment_frame = b""
         loop = asyncio.get_running_loop()
         delay_s = limits.flush_delay_ms / 1e3
         self._call_soon = loop.call_soon
@@ -69,24 +73,30 @@ class Fanout:
 
     def schedule(self, lane: "Lane") -> None:
         """Serve `lane` in the next turn, or when the flush timer is over."""
-        self._woken.append(lane)
-        if not self._scheduled:
-            self._scheduled = True
+        self.woken.append(lane)
+        if not self.is_scheduled:
+            self.is_scheduled = True
             self._call_flush(self._flush)
+
+    def framed(self, stream_id: int, segment: bytes) -> bytes:
+        """The segment as one DATA frame, which is remembered."""
+        self.segment, self.segment_stream_id = segment, stream_id
+        self.segment_frame = frame = _data_header(len(segment) << 8, 0, stream_id) + segment
+        return frame
 
     def _flush(self) -> None:
         """A slice of the lanes that are due; those woken meanwhile wait for the next round, and its timer."""
         due = self._due
         if not due:
-            due, self._due, self._woken = self._woken, self._woken, due
+            due, self._due, self.woken = self.woken, self.woken, due
         lanes = due[:_LANES_PER_TURN]
         del due[:_LANES_PER_TURN]
         if due:
             self._call_soon(self._flush)
-        elif self._woken:
+        elif self.woken:
             self._call_flush(self._flush)
         else:
-            self._scheduled = False
+            self.is_scheduled = False
         for lane in lanes:
             try:
                 lane.flush()
@@ -166,24 +176,63 @@ class Lane:
         if not self._writable or window <= 0:
             self._mark_waiting()
             return
-        parts: _Parts = []
         turn = window if window < self._turn_bytes else self._turn_bytes  # noqa: FURB136  min() costs 70 ns
-        room = self._serve_ready(parts, turn, h2_connection.max_outbound_frame_size)
-        sent = turn - room
+        frame_max = h2_connection.max_outbound_frame_size
+        ready = self.ready
+        if len(ready) == 1 and ready[0].rest is None:
+            frame = self._alone(ready[0], turn, frame_max)
+            if frame:
+                self._transport.write(frame)
+                return
+        parts: _Parts = []
+        sent = turn - self._serve_ready(parts, turn, frame_max)
         if sent:
             h2_connection.outbound_flow_control_window = window - sent
             self.bytes_sent += sent
             self._transport.write(b"".join(parts))
-        if self.ready:
+        if ready:
             if self._writable and sent < window:
                 self.reschedule()
             else:
                 self._mark_waiting()
 
+    def _alone(self, stream: "ResponseStream", room: int, frame_max: int) -> bytes:
+        """The usual case, written out: one stream has one segment that fits into a frame, and nothing behind it.
+
+        b"": it is another case, and what was pulled is the stream's rest. Many streams get the same segment one
+        after the other, and where a connection has one stream, under the same id: then the frame is the last one's.
+        """
+        source = stream.source
+        try:
+            segment = source.pull(self._quantum)
+        except Exception as error:  # noqa: BLE001  one source's bug must not stop the other streams
+            stream.fail(error)
+            return b""
+        size = len(segment)
+        h2_stream = stream.h2_stream
+        window: int = h2_stream.outbound_flow_control_window
+        if not 0 < size <= frame_max or size > room or size > window or source.has_more:
+            stream.rest = memoryview(segment) if size else None
+            return b""
+        h2_stream.outbound_flow_control_window = window - size
+        self._h2.outbound_flow_control_window -= size
+        stream.bytes_sent += size
+        self.bytes_sent += size
+        self.ready.clear()
+        if stream.waiters:
+            stream.idle()
+        else:
+            stream.queued = False
+            stream.stalled_since_ns = None
+        fanout = self.fanout
+        if segment is fanout.segment and stream.stream_id == fanout.segment_stream_id:
+            return fanout.segment_frame
+        return fanout.framed(stream.stream_id, segment)
+
     def _serve_ready(self, parts: _Parts, room: int, frame_max: int) -> int:
         """Append frames to `parts`, `room` bytes of payload at most; returns what is left of `room`.
 
-        Written out for the usual stream: it has one segment that fits, and then nothing more.
+        Written out for the usual stream, as above.
         """
         ready = self.ready
         quantum = self._quantum
@@ -193,8 +242,9 @@ class Lane:
             stream = ready.popleft()
             segment = None
             if stream.rest is None:
+                source = stream.source
                 try:
-                    segment = stream.pull(quantum)
+                    segment = source.pull(quantum)
                     size = len(segment)
                     h2_stream = stream.h2_stream
                     window: int = h2_stream.outbound_flow_control_window
@@ -204,12 +254,12 @@ class Lane:
                             room -= size
                             h2_stream.outbound_flow_control_window = window - size
                             stream.bytes_sent += size
-                            segment = stream.pull(quantum)
+                            segment = source.pull(quantum) if source.has_more else b""
                         if not segment:
                             stream.idle()
                             continue
                         stream.stalled_since_ns = None
-                except Exception as error:  # noqa: BLE001  one source's bug must not stop the other streams
+                except Exception as error:  # noqa: BLE001  as above
                     stream.fail(error)
                     continue
             room -= self._serve(stream, segment, parts, room, frame_max)
@@ -232,7 +282,7 @@ class Lane:
                 if quantum <= sent < limit:
                     break
                 try:
-                    segment = stream.pull(self._quantum)
+                    segment = stream.source.pull(self._quantum)
                 except Exception as error:  # noqa: BLE001  as above
                     stream.fail(error)
                     break
@@ -276,7 +326,7 @@ class Lane:
         if stream.rest is not None:
             return
         try:
-            segment = stream.pull(self._quantum)
+            segment = stream.source.pull(self._quantum)
         except Exception as error:  # noqa: BLE001  as above
             stream.fail(error)
             return
@@ -293,16 +343,16 @@ class ResponseStream:
     __slots__ = (
         "_call",
         "_lane",
-        "_queued",
-        "_waiters",
         "bytes_sent",
         "h2_stream",
         "is_open",
-        "pull",
+        "queued",
         "rest",
+        "source",
         "stalled_since_ns",
         "stream_id",
         "turn_bytes",
+        "waiters",
     )
 
     def __init__(self, fanout: Fanout, stream: "ServerStream", source: Source) -> None:  # noqa: ARG002  as others do
@@ -312,40 +362,44 @@ class ResponseStream:
         self._call = stream
         self.stream_id = wire.stream_id
         self.h2_stream = wire.h2_stream
-        self.pull: Callable[[int], bytes] = source.pull
+        self.source = source
         self.rest: memoryview | None = None
         self.bytes_sent = 0
         self.turn_bytes = 0
         """Sent in a turn that the connection's window has interrupted."""
         self.stalled_since_ns: int | None = None
         self.is_open = True
-        self._queued = False
-        self._waiters: list[asyncio.Future[None]] = []
+        self.queued = False
+        self.waiters: list[asyncio.Future[None]] = []
         self._lane.streams[self.stream_id] = self
 
     @property
     def is_awaited(self) -> bool:
         """Whether someone waits for `drained`."""
-        return bool(self._waiters)
+        return bool(self.waiters)
 
     def wake(self) -> None:
         """See `Response.wake`."""
-        if self._queued:
+        if self.queued:
             return
-        self._queued = True
+        self.queued = True
         lane = self._lane
         lane.ready.append(self)
         if not lane.scheduled:
             lane.scheduled = True
-            lane.schedule(lane)
+            fanout = lane.fanout
+            if fanout.is_scheduled:
+                fanout.woken.append(lane)
+            else:
+                fanout.schedule(lane)
 
     async def drained(self) -> None:
         """See `Response.drained`."""
-        if self._queued and self.is_open and not self._lane.scheduled:
+        if self.queued and self.is_open and not self._lane.scheduled:
             self._lane.ask(self)
-        if self._queued and self.is_open:
+        if self.queued and self.is_open:
             waiter = asyncio.get_running_loop().create_future()
-            self._waiters.append(waiter)
+            self.waiters.append(waiter)
             await waiter
         elif not self.is_open:
             raise StreamGoneError
@@ -355,15 +409,15 @@ class ResponseStream:
         if not self.is_open:
             return
         self.is_open = False
-        self._queued = True  # wake() is a no-op from now on
+        self.queued = True  # wake() is a no-op from now on
         self._lane.forget(self)
         self.rest = None
         self.stalled_since_ns = None
-        self.pull = _nothing
-        for waiter in self._waiters:
+        self.source = _NOTHING
+        for waiter in self.waiters:
             if not waiter.done():
                 waiter.set_exception(StreamGoneError())
-        self._waiters.clear()
+        self.waiters.clear()
 
     @property
     def unsent_bytes(self) -> int:
@@ -387,15 +441,13 @@ class ResponseStream:
         """The source had nothing, and all that it gave is sent."""
         if not self.is_open:
             return
-        self._queued = False
-        self.rest = None
-        self.turn_bytes = 0
+        self.queued = False
         self.stalled_since_ns = None
-        if self._waiters:
-            for waiter in self._waiters:
+        if self.waiters:
+            for waiter in self.waiters:
                 if not waiter.done():
                     waiter.set_result(None)
-            self._waiters.clear()
+            self.waiters.clear()
 
     def stall(self, now_ns: int) -> None:
         """The stream has to wait for its client."""
@@ -408,5 +460,13 @@ class ResponseStream:
         self._call.fail(error)
 
 
-def _nothing(_budget_bytes: int) -> bytes:
-    return b""
+class _Nothing:
+    """The source of a stream that has ended."""
+
+    has_more = False
+
+    def pull(self, _budget_bytes: int) -> bytes:
+        return b""
+
+
+_NOTHING = _Nothing()

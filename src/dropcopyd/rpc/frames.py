@@ -99,21 +99,29 @@ class FloodGuard:
             raise DenialOfServiceError("too many control frames")
 
 
+_BLOCK_FRAMES_MAX = 50
+"""Of one header block; h2 would give up at 64 with a code that does not say why."""
+
+
 class HeaderBlock:
-    """Follows HEADERS and CONTINUATION, between which nothing else may come, and bounds their bytes."""
+    """Follows HEADERS and CONTINUATION, between which nothing else may come, and bounds their bytes and number."""
 
     def __init__(self, bytes_max: int) -> None:
         self._bytes_max = bytes_max
         self._bytes = 0
+        self._frames = 0
         self.open = False
 
     def follow(self, kind: int, flags: int, frame: bytes) -> None:
-        """Take note of a frame. Raises h2's DenialOfServiceError when the block grows beyond its limit."""
+        """Take note of a frame. Raises h2's DenialOfServiceError when the block grows beyond its limits."""
         if kind == HEADERS and not self.open:
-            self._bytes = 0
+            self._bytes = self._frames = 0
         elif kind != CONTINUATION:
             return
         self._bytes += len(frame) - HEADER_BYTES
+        self._frames += 1
         self.open = not flags & END_HEADERS
+        if self._frames > _BLOCK_FRAMES_MAX:
+            raise DenialOfServiceError("header block of too many frames")
         if self._bytes > self._bytes_max:
             raise DenialOfServiceError("header block too large")

@@ -6,6 +6,11 @@ from typing import Protocol
 class Source(Protocol):
     """Where a stream gets its bytes from."""
 
+    @property
+    def has_more(self) -> bool:
+        """Whether it may have something behind the last pull. False promises that a pull gives b"" until the next wake,
+        and saves that pull."""
+
     def pull(self, budget_bytes: int) -> bytes:
         """Take framed gRPC messages (5-byte prefix included) that are ready for the wire.
 

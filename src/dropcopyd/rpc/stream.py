@@ -100,7 +100,7 @@ class StreamService:
         """Initial metadata and one heartbeat at once; then the stream is in the pulse until the block ends."""
         session = self._new_session(principal)
         await call.send_initial_metadata()
-        response = self.fanout.open(call, session)
+        response = self.fanout.open(call, session.source)
         session.on_ready = response.wake
         session.beat()
         with self._streams.entered(session, _GrpcWire(call, response), Edge.GRPC, _peer_of(call)) as stream:

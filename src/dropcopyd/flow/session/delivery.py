@@ -75,6 +75,8 @@ class Delivery:
         self.is_attaching_all = False
         self.is_open = True
         self.delivered = 0
+        self.has_more = True
+        """Whether there may be something behind the last pull; False until the next `on_ready`."""
         self.on_ready: Callable[[], None] = lambda: None
         self._hub = hub
         self._store = store
@@ -101,8 +103,11 @@ class Delivery:
             for track in moved:
                 track.surely_sent = track.pulled
             moved.clear()
+        self.has_more = False
         if self._control or len(ready) > 1:
-            return self._pull_mixed(budget_bytes)
+            frames = self._pull_mixed(budget_bytes)
+            self.has_more = bool(self._control or ready)
+            return frames
         return self._pull_live(ready.popitem()[0], budget_bytes) if ready else b""
 
     def _pull_mixed(self, budget_bytes: int) -> bytes:
@@ -133,20 +138,23 @@ class Delivery:
     def _pull_live(self, track: Track, budget_bytes: int) -> bytes:
         """The next frames of a track that was taken out of the ready ones; puts it back behind the others."""
         feed, cursor = track.feed, track.cursor
-        while cursor < feed.head:
+        head = feed.head
+        while cursor < head:
             segment = feed.segment(cursor, track.selection, budget_bytes)
             if segment is None:
                 track.is_held = True
                 self._spawn(self._catch_up(track))
                 return b""
-            cursor = track.cursor = track.pulled = segment.to
+            track.cursor = track.pulled = cursor = segment.to
             track.chain = segment.chain
-            self.delivered += segment.count
             self._moved.append(track)
-            if segment.frames:
-                if cursor < feed.head:
+            frames = segment.frames
+            if frames:
+                self.delivered += segment.count
+                if cursor < head:
                     self._ready[track] = None
-                return segment.frames
+                    self.has_more = True
+                return frames
         return b""
 
     def note(self, feed: Feed, before: int) -> None:

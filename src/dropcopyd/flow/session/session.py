@@ -44,6 +44,8 @@ class Session:
             spawn=spawn,
         )
         self._attach = Attach(delivery, hub=hub, store=store, encoder=encoder, clock=clock, limits=limits)
+        self.source = delivery
+        """Where an edge that pulls often gets the frames: the next member without a step between, and `has_more`."""
         self.pull = delivery.pull
         """Frames for the wire, about a budget of bytes, whole messages; b"" when there are none now."""
 
