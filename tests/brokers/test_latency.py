@@ -1,7 +1,6 @@
 """Latency on the broker's clock: commands and reports are under way, in order, whatever speed time has."""
 
 import asyncio
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +21,15 @@ async def settled(service: Service) -> None:
     for _ in range(20):
         service.broker.turn()
         await asyncio.sleep(0.002)
+
+
+async def told(service: Service, count: int) -> None:
+    """So many reports are told, while time goes on."""
+    async with asyncio.timeout(60):
+        while len(service.listener.of(ACCOUNT)) < count:
+            service.clock.advance(0.001)
+            service.broker.turn()
+            await asyncio.sleep(0.0005)
 
 
 async def test_a_command_and_its_reports_take_their_time(tmp_path: Path) -> None:
@@ -52,11 +60,7 @@ async def test_nothing_overtakes_on_a_line(tmp_path: Path) -> None:
         for number in range(30):
             tasks.create_task(service.broker.submit(submission(f"C{number}", asked=terms(1, "90")), 60))
             await asyncio.sleep(0)
-        async with asyncio.timeout(60):
-            while len(service.listener.of(ACCOUNT)) < 30:  # a report sets out when the book has it, at any moment
-                service.clock.advance(0.001)
-                service.broker.turn()
-                await asyncio.sleep(0)
+        await told(service, 30)
         assert [report.broker_command_id for report in service.listener.of(ACCOUNT)] == [f"C{n}" for n in range(30)]
 
 
@@ -64,7 +68,4 @@ async def test_a_command_whose_caller_gave_up_arrives_all_the_same(tmp_path: Pat
     async with serving(tmp_path, plans={ACCOUNT: LATE}) as service:
         assert isinstance(await service.broker.submit(submission("A", asked=terms(5, "90")), 0.02), Unknown)
         service.clock.advance(0.05)
-        with suppress(TimeoutError):
-            await settled(service)
-        service.clock.advance(0.05)
-        await service.listener.until_reports(1)
+        await told(service, 1)

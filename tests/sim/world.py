@@ -14,7 +14,6 @@ from typing import Any
 from dropcopyd.brokers import chaos as chaos_module
 from dropcopyd.brokers.chaos import MILD, Chaos, ChaosBroker
 from dropcopyd.brokers.paper import Book, Feed, PaperBroker, Plan, Replay, SyntheticMarket, load_bars, parse_plan
-from dropcopyd.brokers.paper import desk as desk_module
 from dropcopyd.brokers.paper.opening import open_timetable
 from dropcopyd.brokers.paper.records import Quote, amount_of, steps_of
 from dropcopyd.brokers.paper.sessions import SessionMode
@@ -209,7 +208,9 @@ async def world(
         SyntheticMarket(seed, START_NS, _STEP_NS),
     ]
     timetable = open_timetable(SessionMode.REAL, instruments.values(), START_NS)
-    paper = PaperBroker(book, feeds, clock, [ACCOUNT], plans={ACCOUNT: plan}, timetable=timetable)
+    paper = PaperBroker(
+        book, feeds, clock, [ACCOUNT], plans={ACCOUNT: plan}, timetable=timetable, pause_max_s=_STEP_NS / 1e9
+    )
     broker = ChaosBroker(paper, replace(chaos, seed=seed), clock)
     try:
         async with asyncio.TaskGroup() as tasks:
@@ -288,14 +289,11 @@ def _open_folder(folder: Path) -> None:
 
 def simulate(work: Any) -> Any:
     """Run a coroutine in simulated time; looks at the clock are as rare as the prices are."""
-    lookers: tuple[Any, ...] = (chaos_module, desk_module)
-    kept = [looker.PAUSE_MAX_S for looker in lookers]
-    for looker in lookers:
-        looker.PAUSE_MAX_S = _STEP_NS / 1e9
+    looker: Any = chaos_module
+    kept, looker.PAUSE_MAX_S = looker.PAUSE_MAX_S, _STEP_NS / 1e9
     loop = SimulatedLoop(START_NS)
     try:
         with asyncio.Runner(loop_factory=lambda: loop) as runner:
             return runner.run(work)
     finally:
-        for looker, pause_s in zip(lookers, kept, strict=True):
-            looker.PAUSE_MAX_S = pause_s
+        looker.PAUSE_MAX_S = kept
