@@ -133,6 +133,8 @@ def parse_plan(
         raise ValueError("the seed must be a whole number from 0 to 2**63 - 1")
     if (chosen is Profile.SCRIPTED) != bool(scenario):
         raise ValueError("a scripted account needs a scenario, and no other takes one")
+    if chosen is Profile.SCRIPTED:
+        raise ValueError("the profile 'scripted' is recorded but not carried out yet: choose another one")
     return Plan(
         profile=chosen,
         seed=seed,
