@@ -13,7 +13,7 @@ from typing import Annotated, Final
 import structlog
 import typer
 
-from dropcopyd import config, dev
+from dropcopyd import config, dev, scenarios
 from dropcopyd.brokers.paper import Profile, SessionMode, parse_plan, render_plan
 from dropcopyd.config import Settings
 from dropcopyd.domain.account import BrokerKind, Scope
@@ -39,7 +39,14 @@ orgs = typer.Typer(help="Organizations.", no_args_is_help=True)
 accounts = typer.Typer(help="Trading accounts.", no_args_is_help=True)
 keys = typer.Typer(help="API keys.", no_args_is_help=True)
 instruments = typer.Typer(help="The instrument catalogue.", no_args_is_help=True)
-for name, group in (("orgs", orgs), ("accounts", accounts), ("keys", keys), ("instruments", instruments)):
+lifecycles = typer.Typer(help="Published order lifecycles.", no_args_is_help=True)
+for name, group in (
+    ("orgs", orgs),
+    ("accounts", accounts),
+    ("keys", keys),
+    ("instruments", instruments),
+    ("scenarios", lifecycles),
+):
     app.add_typer(group, name=name)
 
 _PRICES_HELP: Final = (
@@ -144,6 +151,23 @@ def run_dev(
         sys.stdout.flush()
 
     _run(settings, on_ready)
+
+
+@lifecycles.command("run")
+def run_scenarios(file: Annotated[Path, typer.Argument(metavar="FILE", help="scenarios, JSON")]) -> None:
+    """Play every path of a file through a whole gateway; a line per path, exit code 1 when one failed."""
+    configure_logs("error")
+    failed = asyncio.run(_play(file))
+    raise typer.Exit(code=1 if failed else 0)
+
+
+async def _play(file: Path) -> int:
+    passed = failed = 0
+    async for verdict in scenarios.play_file(file):
+        typer.echo(verdict.line)
+        passed, failed = passed + (verdict.problem is None), failed + (verdict.problem is not None)
+    typer.echo(f"{passed} passed, {failed} failed")
+    return failed
 
 
 @app.command()

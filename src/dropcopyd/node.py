@@ -61,8 +61,10 @@ class Addresses:
 class Node:
     """Everything of one daemon on one folder."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, broker: Broker | None = None) -> None:
+        """`broker`: the accounts' broker instead of the paper exchange."""
         self._settings = settings
+        self._broker = broker
         self._limits = settings.effective_limits
         self._clock = SystemClock()
         self._ids = RandomIds()
@@ -240,6 +242,8 @@ class Node:
 
     def _broker_over(self, paper: PaperBroker) -> Broker:
         """The broker as the flow sees it: with chaos in between where that is set."""
+        if self._broker is not None:
+            return self._broker
         try:
             chaos = parse_chaos(self._settings.chaos)
         except ValueError as error:
