@@ -310,3 +310,32 @@ async def test_an_organizations_kill_is_for_all_its_accounts_and_is_released_by_
     await gateway.controls.release(PRINCIPAL, control, control.version)
     assert await gateway.submit(create())
     assert AuditAction.KILLED in {line.action for line in await audit(gateway)}
+
+
+async def test_a_kill_holds_while_an_older_change_is_still_being_written(gateway: Gateway) -> None:
+    """The limits were asked for before the kill and become durable after it: the latch never falls."""
+    current = gateway.controls.control(ORGANIZATION, ControlScope.ACCOUNT, ONE)
+    gaps: list[bool] = []
+    limiting = asyncio.ensure_future(gateway.controls.limit(PRINCIPAL, current, ControlLimits(open_orders_max=5), None))
+    await asyncio.sleep(0)
+    killing = asyncio.ensure_future(gateway.controls.latch(PRINCIPAL, current, None))
+    await asyncio.sleep(0)
+    limiting.add_done_callback(lambda _: gaps.append(gateway.controls.is_killed(account(1))))
+    while not killing.done():
+        gaps.append(gateway.controls.is_killed(account(1)))
+        await asyncio.sleep(0)
+    limited, killed = await limiting, await killing
+    assert set(gaps) == {True}
+    assert (limited.version, killed.version) == (1, 2)
+    assert (killed.is_killed, killed.limits.open_orders_max) == (True, 5), "neither change is lost"
+    assert (await gateway.store.controls())[0] == killed
+
+
+async def test_of_two_changes_of_one_version_only_one_is_made(gateway: Gateway) -> None:
+    first = await limit(gateway, open_orders_max=1)
+    answers = await asyncio.gather(
+        *(gateway.controls.limit(PRINCIPAL, first, ControlLimits(open_orders_max=n), 1) for n in (2, 3)),
+        return_exceptions=True,
+    )
+    assert [getattr(answer, "code", None) for answer in answers] == [None, Code.VERSION_CONFLICT]
+    assert gateway.controls.control(ORGANIZATION, ControlScope.ACCOUNT, ONE).limits.open_orders_max == 2

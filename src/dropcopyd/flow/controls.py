@@ -5,6 +5,7 @@ step: inside the account's serial section for its own limits, in one turn of the
 Refusals and changes are written to the audit log.
 """
 
+import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -79,6 +80,9 @@ class Controls:
         self._clock = clock
         self._references = references
         self._controls: dict[_Place, Control] = {}
+        self._held: dict[_Place, list[Control]] = {}
+        """Stops that are not durable yet."""
+        self._writing = asyncio.Lock()
         self._rates: dict[_Place, deque[int]] = {}
 
     async def open(self) -> None:
@@ -97,7 +101,15 @@ class Controls:
         ]
         if symbol is not None:
             places.append((organization_id, ControlScope.SYMBOL, symbol))
-        return [control for place in places if (control := self._controls.get(place)) is not None]
+        return [control for place in places if (control := self._now(place)) is not None]
+
+    def _now(self, place: _Place) -> Control | None:
+        """The control at a place: a stop that is being written comes first."""
+        held, kept = self._held.get(place), self._controls.get(place)
+        if not held:
+            return kept
+        is_killed = any(one.is_killed for one in held) or (kept is not None and kept.is_killed)
+        return replace(held[-1], is_killed=is_killed)
 
     def evaluate(self, account: Account, symbol: str | None) -> list[Objection]:
         """What would stop any new order of the account now, in the symbol if one is given."""
@@ -235,47 +247,90 @@ class Controls:
         return sorted(found, key=lambda control: (control.scope, control.subject))
 
     async def switch(
-        self, principal: Principal, current: Control, *, disabled: bool, reason: str | None, version: int | None
+        self, principal: Principal, named: Control, *, disabled: bool, reason: str | None, version: int | None
     ) -> Control:
         """Disable or enable by hand. Enabling what is disabled needs the control's version; disabling never does.
 
-        Raises DropcopyError: VERSION_REQUIRED, VERSION_CONFLICT.
+        `named` says which control; what it is, is looked up when the change is its turn. Raises DropcopyError:
+        VERSION_REQUIRED, VERSION_CONFLICT.
         """
-        if version is not None or (current.manually_disabled and not disabled):
-            _require_version(current, version)
-        changed = replace(current, manually_disabled=disabled, manual_reason=reason)
-        return await self._write(principal, changed, AuditAction.CONTROL_CHANGED, {"reason": reason or ""})
 
-    async def limit(
-        self, principal: Principal, current: Control, limits: ControlLimits, version: int | None
-    ) -> Control:
+        def change(current: Control) -> Control:
+            if version is not None or (current.manually_disabled and not disabled):
+                _require_version(current, version)
+            return replace(current, manually_disabled=disabled, manual_reason=reason)
+
+        detail = {"reason": reason or ""}
+        return await self._write(principal, named, change, AuditAction.CONTROL_CHANGED, detail, is_stop=disabled)
+
+    async def limit(self, principal: Principal, named: Control, limits: ControlLimits, version: int | None) -> Control:
         """Set all limits of a control at once. Needs its version once it has one. Raises DropcopyError as `switch`."""
-        if version is not None or current.version:
-            _require_version(current, version)
-        return await self._write(principal, replace(current, limits=limits), AuditAction.CONTROL_CHANGED, {})
 
-    async def latch(self, principal: Principal, current: Control, reason: str | None) -> Control:
+        def change(current: Control) -> Control:
+            if version is not None or current.version:
+                _require_version(current, version)
+            return replace(current, limits=limits)
+
+        return await self._write(principal, named, change, AuditAction.CONTROL_CHANGED, {})
+
+    async def latch(self, principal: Principal, named: Control, reason: str | None) -> Control:
         """Kill: in force at once, before it is durable; nothing that is judged from now on passes."""
-        changed = replace(current, is_killed=True)
-        return await self._write(principal, changed, AuditAction.KILLED, {"reason": reason or ""})
+        detail = {"reason": reason or ""}
+        return await self._write(
+            principal, named, lambda current: replace(current, is_killed=True), AuditAction.KILLED, detail, is_stop=True
+        )
 
-    async def release(self, principal: Principal, current: Control, version: int | None) -> Control:
+    async def release(self, principal: Principal, named: Control, version: int | None) -> Control:
         """End a kill; needs the version. Raises DropcopyError as `switch`."""
-        _require_version(current, version)
-        return await self._write(principal, replace(current, is_killed=False), AuditAction.KILL_RELEASED, {})
+
+        def change(current: Control) -> Control:
+            _require_version(current, version)
+            return replace(current, is_killed=False)
+
+        return await self._write(principal, named, change, AuditAction.KILL_RELEASED, {})
 
     def is_killed(self, account: Account) -> bool:
         """Whether a kill is in force for the account or its organization."""
         return any(control.is_killed for control in self.in_force(account, None))
 
     async def _write(
-        self, principal: Principal, control: Control, action: AuditAction, detail: dict[str, str]
+        self,
+        principal: Principal,
+        named: Control,
+        change: Callable[[Control], Control],
+        action: AuditAction,
+        detail: dict[str, str],
+        *,
+        is_stop: bool = False,
     ) -> Control:
-        """Stricter is in force before it is durable, looser only after: a crash between can only hold more back."""
-        now_ns, place = self._clock.now_ns(), _place(control)
-        before = self._controls.get(place)
-        created_ns = control.created_at_ns or now_ns
-        control = replace(control, version=control.version + 1, created_at_ns=created_ns, updated_at_ns=now_ns)
+        """Changes are made one after another, each of what the one before left. A stop holds from this moment on,
+        whatever is still being written before it; what loosens is in force only once it is durable.
+        """
+        place = _place(named)
+        held = change(self.control(*place)) if is_stop else None
+        if held is not None:
+            self._held.setdefault(place, []).append(held)
+        try:
+            async with self._writing:
+                return await self._write_now(principal, place, change, action, detail, is_stop=is_stop)
+        finally:
+            if held is not None:
+                self._unhold(place, held)
+
+    async def _write_now(
+        self,
+        principal: Principal,
+        place: _Place,
+        change: Callable[[Control], Control],
+        action: AuditAction,
+        detail: dict[str, str],
+        *,
+        is_stop: bool,
+    ) -> Control:
+        now_ns, current = self._clock.now_ns(), self.control(*place)
+        control = change(current)
+        created_ns = current.created_at_ns or now_ns
+        control = replace(control, version=current.version + 1, created_at_ns=created_ns, updated_at_ns=now_ns)
         entry = AuditEntry(
             organization_id=control.organization_id,
             account_id=control.subject if control.scope is ControlScope.ACCOUNT else None,
@@ -285,18 +340,25 @@ class Controls:
             subject=f"{control.scope.value} {control.subject}",
             detail={**detail, "version": str(control.version), "disabled": str(control.is_off).lower()},
         )
-        is_stricter = control.is_off and (before is None or not before.is_off)
-        if is_stricter:
-            self._controls[place] = control
         try:
             await self._store.put_control(control, entry)
         except DropcopyError:
-            if is_stricter and self._controls.get(place) is control:
-                self._controls[place] = replace(control, version=control.version - 1)  # held back, not recorded
+            if is_stop:  # held back all the same, though not recorded
+                self._controls[place] = replace(control, version=current.version)
             raise
-        if self.control(*place).version <= control.version:
-            self._controls[place] = control
+        except asyncio.CancelledError:
+            if is_stop:  # nobody waits any more; it is in the writer's queue
+                self._controls[place] = control
+            raise
+        self._controls[place] = control
         return control
+
+    def _unhold(self, place: _Place, held: Control) -> None:
+        waiting = [one for one in self._held[place] if one is not held]
+        if waiting:
+            self._held[place] = waiting
+        else:
+            del self._held[place]
 
 
 def _require_version(current: Control, version: int | None) -> None:
