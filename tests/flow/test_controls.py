@@ -12,13 +12,14 @@ from dropcopyd.domain.account import Principal, Scope
 from dropcopyd.domain.audit import AuditAction, AuditEntry
 from dropcopyd.domain.command import OutcomeKind
 from dropcopyd.domain.controls import Control, ControlLimits, ControlScope
-from dropcopyd.domain.order import ActionType, OrderStatus
-from dropcopyd.domain.report import ReportKind, Unknown
+from dropcopyd.domain.instrument import key_of
+from dropcopyd.domain.order import ActionType, OrderSide, OrderStatus
+from dropcopyd.domain.report import OrderReport, ReportedOrder, ReportKind, Unknown
 from dropcopyd.errors import Code, DropcopyError
 from dropcopyd.flow.controls import ControlError
 from dropcopyd.flow.intake import AmendRequest, SubmitRequest
 from dropcopyd.flow.masscancel import CancelFilter, MassCancel
-from tests.domain.build import START_NS, limit_terms, report, trade
+from tests.domain.build import AAPL, START_NS, limit_terms, report, trade
 from tests.flow.trading import ONE, Gateway, create, trading
 from tests.store.build import ORGANIZATIONS, account, make_folder
 
@@ -339,3 +340,23 @@ async def test_of_two_changes_of_one_version_only_one_is_made(gateway: Gateway) 
     )
     assert [getattr(answer, "code", None) for answer in answers] == [None, Code.VERSION_CONFLICT]
     assert gateway.controls.control(ORGANIZATION, ControlScope.ACCOUNT, ONE).limits.open_orders_max == 2
+
+
+async def test_orders_from_outside_are_cancelled_too(gateway: Gateway) -> None:
+    await gateway.connect()
+    for number in (1, 2):
+        await gateway.report(
+            OrderReport(
+                kind=ReportKind.STATUS,
+                broker_command_id=f"their{number}",
+                external_order_id=f"X{number}",
+                quantity=Decimal(10),
+                cumulative_quantity=Decimal(0),
+                order=ReportedOrder(key=key_of(AAPL), order_side=OrderSide.BUY, terms=limit_terms()),
+            )
+        )
+    _, stopped = await cancels(gateway).kill_account(PRINCIPAL, account(1), None)
+    assert len(stopped.commands) == 2
+    await gateway.until_sent(2)
+    sent = [(one.command.action_type, one.external_order_id) for one in gateway.broker.submissions]
+    assert sorted(sent) == [(ActionType.CANCEL, "X1"), (ActionType.CANCEL, "X2")]
