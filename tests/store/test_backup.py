@@ -80,6 +80,7 @@ def test_a_target_that_is_there_and_a_folder_without_a_journal_are_refused(folde
     "damage",
     [
         "UPDATE journal SET payload = CAST(payload || x'00' AS BLOB) WHERE account = 1 AND sequence = 7",
+        "UPDATE journal SET payload = CAST(x'ff' || substr(payload, 2) AS BLOB) WHERE account = 1 AND sequence = 7",
         "UPDATE journal SET hash = zeroblob(32) WHERE account = 2 AND sequence = 3",
         "DELETE FROM journal WHERE account = 1 AND sequence = 5",
         "DELETE FROM journal WHERE account = 1 AND sequence = (SELECT max(sequence) FROM journal WHERE account = 1)",
@@ -92,6 +93,14 @@ def test_a_journal_that_does_not_prove_itself_makes_no_backup(folder: Path, tmp_
     with pytest.raises(StoreError, match="is broken at"):
         backup(folder, tmp_path / "one")
     assert list(tmp_path.iterdir()) == [folder], "nothing is left of the attempt"
+
+
+def test_a_journal_that_lacks_its_first_event_makes_no_backup(folder: Path, tmp_path: Path) -> None:
+    """Nothing before it is there to compare a hash with: the numbers tell."""
+    change(folder, "DELETE FROM journal WHERE account = 1 AND sequence <= 5")
+    change(folder, "UPDATE accounts SET oldest = 5 WHERE number = 1")
+    with pytest.raises(StoreError, match="is broken at 5"):
+        backup(folder, tmp_path / "one")
 
 
 def test_a_pruned_journal_proves_what_is_left(folder: Path, tmp_path: Path) -> None:
