@@ -28,6 +28,12 @@ def action_seq(payload: bytes) -> int:
     return int(pb.TradingEvent.FromString(payload).intent_action.seq)
 
 
+def daily_pnl(payload: bytes) -> str | None:
+    """What a BROKER_POSITION event says of the day; None where it does not."""
+    position = pb.TradingEvent.FromString(payload).broker_position
+    return position.daily_pnl if position.HasField("daily_pnl") else None
+
+
 def plain(message: Message, render: Render) -> Json:
     """A message's members."""
     return {field.name: _member(message, field, render) for field in message.DESCRIPTOR.fields}

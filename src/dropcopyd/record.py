@@ -3,8 +3,9 @@
 Every answer takes bounded work, whatever the account's size: a page, a number of seeks, or sums kept beforehand.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 from typing import Final, Generic, Protocol, TypeVar
 
@@ -14,6 +15,7 @@ from dropcopyd.domain.command import Command
 from dropcopyd.domain.event import EventType, Trade
 from dropcopyd.domain.order import Order
 from dropcopyd.domain.position import Position
+from dropcopyd.domain.tally import Tally
 
 _Item = TypeVar("_Item", covariant=True)
 
@@ -163,6 +165,47 @@ class Search(Protocol):
         """Records with exactly that id, reference, name or symbol; accounts first, then orders, trades, positions."""
 
 
+class Group(StrEnum):
+    """What figures are told apart by."""
+
+    STRATEGY = "strategy"
+    SYMBOL = "symbol"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Figures from `since_ns` to `until_ns` (not included), both whole hours UTC; of one strategy ("" = none) or symbol
+    where given."""
+
+    since_ns: int
+    until_ns: int
+    strategy_id: str | None = None
+    symbol: str | None = None
+    group: Group | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """The sums of a range: by strategy id, by "CLASS|SYMBOL", or all under "".
+
+    They are complete from `complete_since_ns` on; an account that is older than its tallies has no earlier ones.
+    `daily_pnl`, told apart likewise and then by currency: what the positions last said, before the range's end, of the
+    day in which it ends; a currency's is None where one of them did not know. It is None where strategies are told
+    apart or picked: a position has none.
+    """
+
+    tallies: Mapping[str, Tally]
+    complete_since_ns: int
+    daily_pnl: Mapping[str, Mapping[str, Decimal | None]] | None
+
+
+class Metrics(Protocol):
+    """Sums that are kept while trading goes on."""
+
+    async def figures(self, account_id: str, ranges: Sequence[Wanted]) -> Sequence[Figures]:
+        """Those of each range, all of one instant."""
+
+
 class Queries(Protocol):
     """Lists and single records of an organization's accounts."""
 
@@ -201,3 +244,4 @@ class Record:
     queries: Queries
     history: History
     search: Search
+    metrics: Metrics

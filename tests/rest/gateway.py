@@ -203,6 +203,7 @@ async def opened(
         limits=limits,
         failpoints=failpoints,
         on_committed=hub.publish,
+        metrics=metrics,
     )
     actors = Actors(store, clock, spawn)
     controls = Controls(actors=actors, store=store, clock=clock, references=lambda _account, _instrument: None)

@@ -41,18 +41,18 @@ def check_day(time_zone: str, roll_time: str) -> None:
 def latest_roll(account: Account, now_ns: int) -> Roll:
     """The beginning of the account's current day."""
     day = _local_date(account, now_ns)
-    at_ns = _begins_ns(account, day)
+    at_ns = begins_ns(account, day)
     if at_ns > now_ns:
         day = day - _DAY
-        at_ns = _begins_ns(account, day)
+        at_ns = begins_ns(account, day)
     return Roll(day.isoformat(), at_ns)
 
 
 def next_roll_ns(account: Account, now_ns: int) -> int:
     """When the account's next day begins; later than now."""
     day = _local_date(account, now_ns)
-    at_ns = _begins_ns(account, day)
-    return at_ns if at_ns > now_ns else _begins_ns(account, day + _DAY)
+    at_ns = begins_ns(account, day)
+    return at_ns if at_ns > now_ns else begins_ns(account, day + _DAY)
 
 
 def _local_date(account: Account, at_ns: int) -> date:
@@ -60,6 +60,7 @@ def _local_date(account: Account, at_ns: int) -> date:
     return at.astimezone(ZoneInfo(account.time_zone)).date()
 
 
-def _begins_ns(account: Account, day: date) -> int:
+def begins_ns(account: Account, day: date) -> int:
+    """When the account's day of a local date begins."""
     at = datetime.combine(day, time.fromisoformat(account.roll_time), ZoneInfo(account.time_zone))
     return (at.astimezone(UTC) - _EPOCH) // timedelta(microseconds=1) * 1_000

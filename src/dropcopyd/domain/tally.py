@@ -1,8 +1,9 @@
 """Tallies: what a batch adds to the figures of its account's day. Pure; the store keeps the sums.
 
 A tally counts (whole numbers) and sums (exact amounts). Names of counts: `orders`, `replaces`, `cancels`, `fills`,
-`orders_traded`, `orders_filled`, `refused|CODE`, `leg|LEG|BUCKET`; of amounts: `volume`, `notional|CURRENCY`,
-`fees|CURRENCY`, `realized_pnl|CURRENCY`.
+`orders_traded`, `orders_filled`, `busts`, `corrections`, `refused|CODE`, `leg|LEG|BUCKET`; of amounts: `volume`,
+`notional|CURRENCY`, `fees|CURRENCY`, `realized_pnl|CURRENCY`. An amendment moves volume and notional by its difference,
+in the hour in which it came.
 """
 
 from collections import Counter
@@ -13,6 +14,7 @@ from enum import StrEnum
 from typing import Final
 
 from dropcopyd.domain import money
+from dropcopyd.domain.amendment import Amendment, AmendmentKind
 from dropcopyd.domain.command import Command, OutcomeKind, Stamps
 from dropcopyd.domain.event import Batch, Trade
 from dropcopyd.domain.instrument import Instrument, InstrumentKey, key_of, value_of
@@ -114,8 +116,14 @@ def gain_of(batch: Batch, before: Before, new_orders: Container[str]) -> Gain:
     creates = {command.order_id: command for command in batch.commands if command.action_type is ActionType.CREATE}
     for trade in batch.trades:
         _trade(gain, trade, creates.get(trade.order_id))
+    strategies = {order.order_id: order.strategy_id for order in batch.orders} if batch.amendments else {}
+    movers = [(trade.instrument, trade.strategy_id) for trade in batch.trades]
+    for amendment in batch.amendments:
+        strategy_id = strategies.get(amendment.order_id)
+        _amendment(gain.of(amendment.instrument, strategy_id), amendment)
+        movers.append((amendment.instrument, strategy_id))
     for position in batch.positions:
-        _position(gain, position, before.realized_pnl[key_of(position.instrument)], batch.trades)
+        _position(gain, position, before.realized_pnl[key_of(position.instrument)], movers)
     return gain
 
 
@@ -150,12 +158,25 @@ def _trade(gain: Gain, trade: Trade, create: Command | None) -> None:
             gain.leg(tally, Leg.COMPLETE, create.stamps.first_fill_ns, create.stamps.last_fill_ns)
 
 
-def _position(gain: Gain, position: Position, before: Decimal, trades: Iterable[Trade]) -> None:
-    """Realized profit goes to the strategy of the execution that realized it."""
+def _amendment(tally: Tally, amendment: Amendment) -> None:
+    tally.count("busts" if amendment.kind is AmendmentKind.BUST else "corrections")
+    tally.sum("volume", money.subtract(amendment.quantity_after, amendment.quantity_before))
+    before = _value(amendment.instrument, amendment.quantity_before, amendment.price_before)
+    after = _value(amendment.instrument, amendment.quantity_after, amendment.price_after)
+    tally.sum(f"notional|{amendment.instrument.currency}", money.subtract(after, before))
+
+
+def _value(instrument: Instrument, quantity: Decimal, price: Decimal) -> Decimal:
+    """The value of an execution; what a bust leaves has none, whatever its price."""
+    return value_of(instrument, quantity, price) if quantity else money.ZERO
+
+
+def _position(gain: Gain, position: Position, before: Decimal, movers: Iterable[tuple[Instrument, str | None]]) -> None:
+    """Realized profit goes to the strategy of the execution, or of the amended one, that realized it."""
     realized = money.subtract(position.realized_pnl, before)
     if not realized:
         return
-    strategy_id = next((trade.strategy_id for trade in trades if trade.instrument == position.instrument), None)
+    strategy_id = next((strategy for instrument, strategy in movers if instrument == position.instrument), None)
     gain.of(position.instrument, strategy_id).sum(f"realized_pnl|{position.instrument.currency}", realized)
 
 

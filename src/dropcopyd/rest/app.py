@@ -27,6 +27,7 @@ from dropcopyd.rest.errors import internal_response, problem_response
 from dropcopyd.rest.events import EventRoutes
 from dropcopyd.rest.gate import Dependencies, answer
 from dropcopyd.rest.history import HistoryRoutes
+from dropcopyd.rest.metrics import MetricsRoutes
 from dropcopyd.rest.read import ReadRoutes
 from dropcopyd.rest.streams import StreamRoutes
 from dropcopyd.rest.tokens import TokenRoutes
@@ -75,6 +76,7 @@ def create_app(
     app.include_router(WriteRoutes(dependencies).router(), tags=["intents"])
     app.include_router(ReadRoutes(dependencies).router(), tags=["records"])
     app.include_router(HistoryRoutes(dependencies).router(), tags=["records"])
+    app.include_router(MetricsRoutes(dependencies).router(), tags=["records"])
     app.include_router(EventRoutes(dependencies).router(), tags=["streams"])
     app.include_router(StreamRoutes(dependencies).router(), tags=["streams"])
     app.include_router(TokenRoutes(dependencies).router(), tags=["tokens"])

@@ -67,9 +67,9 @@ class SqliteHistory:
             if (after := dict(listing.filters).get("after")) is not None:
                 low = max(low, int(after) + 1)
             if listing.since_ns is not None:
-                low = max(low, _sequence_at(connection, number, listing.since_ns - 1) + 1)
+                low = max(low, sequence_at(connection, number, listing.since_ns - 1) + 1)
             if listing.until_ns is not None:
-                high = min(high, _sequence_at(connection, number, listing.until_ns - 1))
+                high = min(high, sequence_at(connection, number, listing.until_ns - 1))
             if listing.mark and listing.sort is Sort.DESC:
                 high = min(high, int(listing.mark) - 1)
             elif listing.mark:
@@ -106,7 +106,7 @@ class SqliteHistory:
 
         def query(connection: sqlite3.Connection) -> StateThen:
             head, oldest = _ends(connection, number)
-            at = sequence if at_ns is None else _sequence_at(connection, number, at_ns)
+            at = sequence if at_ns is None else sequence_at(connection, number, at_ns)
             if at is None:
                 at = head
             if at > head:
@@ -195,7 +195,7 @@ def _ends(connection: sqlite3.Connection, account: int) -> tuple[int, int]:
     return int(row["head"]), int(row["oldest"])
 
 
-def _sequence_at(connection: sqlite3.Connection, account: int, at_ns: int) -> int:
+def sequence_at(connection: sqlite3.Connection, account: int, at_ns: int) -> int:
     """The last event not after that time, one before the oldest where there is none; by halving the journal."""
     high, low = _ends(connection, account)
     low -= 1

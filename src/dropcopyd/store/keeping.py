@@ -1,5 +1,5 @@
 """What the writer keeps beside the projections, in the same transaction: tallies, what each event is about, and now
-and then the set of working orders. The queries of the record read it (store/history.py, store/figures.py)."""
+and then the set of working orders. The queries of the record read it (store/history.py, store/metrics.py)."""
 
 import json
 import sqlite3

@@ -36,6 +36,7 @@ from dropcopyd.ports import (
 from dropcopyd.record import Record
 from dropcopyd.store import controls, loading, migrate, positions, rows
 from dropcopyd.store.history import SqliteHistory
+from dropcopyd.store.metrics import SqliteMetrics
 from dropcopyd.store.queries import SqliteQueries
 from dropcopyd.store.reader import Reader
 from dropcopyd.store.search import SqliteSearch
@@ -74,6 +75,7 @@ class SqliteStore:
             queries=SqliteQueries(self._reader, self._accounts.__getitem__),
             history=SqliteHistory(self._reader, self._accounts.__getitem__),
             search=SqliteSearch(self._reader),
+            metrics=SqliteMetrics(self._reader, self._accounts.__getitem__),
         )
         """What may be asked of the record."""
         writer.on_done = self._left_queue
