@@ -9,13 +9,14 @@ the same run. For programs without sockets: what comes from outside does not wai
 import asyncio
 import selectors
 import threading
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
 
 _Result = TypeVar("_Result")
 _NS: Final = 1_000_000_000
-_LOOK_S: Final = 0.0005
-"""How often to look whether a thread is at rest."""
+_LOOK_S: Final = 0.0001
+"""How often to look whether a thread is at rest. Longer would be waited for, oftener would take the thread's turns."""
 _IDLE_S: Final = 0.05
 _RESOLUTION_S: Final = 1e-6
 """Above the spacing of floats for centuries, or a timer due now would never be."""
@@ -27,9 +28,9 @@ class _JumpingSelector(selectors.DefaultSelector):
     loop: "VirtualLoop"
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        events: list[tuple[selectors.SelectorKey, int]] = super().select(0)
         while self.loop.is_busy():
-            events += super().select(_LOOK_S)
+            time.sleep(_LOOK_S)
+        events: list[tuple[selectors.SelectorKey, int]] = super().select(0)
         if self.loop.take_from_threads() or events:
             return events
         if timeout is None:  # nobody waits for time: for a signal, then

@@ -12,6 +12,7 @@ from typing import Any
 from dropcopy import proto as pb
 from dropcopyd.domain.instrument import Instrument, is_inverse, multiplier_of
 from dropcopyd.domain.order import OrderSide
+from dropcopyd.store.audit import audit
 from dropcopyd.store.migrate import DATABASE_NAME
 from tests.contract.public_contract import PublicContract
 from tests.sim.model import PAID, Holding, Terms, fold
@@ -48,6 +49,7 @@ def check(here: World, folder: Path) -> Summary:
     """Every invariant. Raises AssertionError that names the first one broken."""
     events = [pb.TradingEvent.FromString(event.payload) for event in here.journal]
     verify(folder / DATABASE_NAME, ACCOUNT)
+    assert audit(folder).differences == ()
     _check_leaves(events)
     trades = _check_public_client(here)
     executions, busted = _effective(events)

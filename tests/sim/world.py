@@ -11,7 +11,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from dropcopyd.brokers import chaos as chaos_module
 from dropcopyd.brokers.chaos import MILD, Chaos, ChaosBroker
 from dropcopyd.brokers.paper import Book, Feed, PaperBroker, Plan, Replay, SyntheticMarket, load_bars, parse_plan
 from dropcopyd.brokers.paper.opening import open_timetable
@@ -31,13 +30,13 @@ from dropcopyd.flow.intake import AmendRequest, CreateRequest, Intake, SubmitReq
 from dropcopyd.flow.ownership import Actors
 from dropcopyd.node import packaged_instruments
 from dropcopyd.observe import Metrics
-from dropcopyd.ports import Committed
+from dropcopyd.ports import Clock, Committed
+from dropcopyd.simulation import SimulatedClock, VirtualLoop
 from dropcopyd.store.admin import Admin
 from dropcopyd.store.sqlite import SqliteStore, open_store
 from dropcopyd.system import NoFailpoints
 from dropcopyd.wire import ProtobufEncoder
 from tests.doubles import SequentialIds
-from tests.sim.simulated import SimulatedLoop, inline_book, inline_store
 
 START_NS = 1_796_108_400_000_000_000
 """A Tuesday, 2026-12-01 07:00 UTC."""
@@ -62,6 +61,7 @@ class World:
     ingest: Ingest
     intake: Intake
     account: Account
+    clock: Clock
     instruments: dict[str, Instrument]
     chance: random.Random
     journal: list[Committed] = field(default_factory=list)
@@ -78,7 +78,7 @@ class World:
 
     async def submit(self, command: CreateRequest | AmendRequest) -> None:
         principal = Principal(ORGANIZATION, "key", frozenset(Scope))
-        request = SubmitRequest(command=command, received_ns=_now_ns())
+        request = SubmitRequest(command=command, received_ns=self.clock.now_ns())
         try:
             intent_id = await self.intake.submit(principal, self.account, request, None)
         except DropcopyError as error:
@@ -167,23 +167,21 @@ class World:
         return sum(chain.order.state is OrderState.OPEN for chain in chains)
 
 
-def _now_ns() -> int:
-    loop = asyncio.get_running_loop()
-    assert isinstance(loop, SimulatedLoop)
-    return loop.now_ns()
+def bars_of(data: Path | None) -> list[tuple[str, Path, int]]:
+    """More than a month of the last bars, so that none is shown again and again at the end: symbol, file, how many.
 
-
-def bars_of(data: Path) -> list[tuple[str, Path, int]]:
-    """The last month of bars: symbol, file, how many."""
-    return [("GOOG", data / "GOOG_daily.csv", 22), ("EURUSD", data / "EURUSD_hourly.csv", 528)]
+    None without the folder of the files."""
+    if data is None:
+        return []
+    return [("GOOG", data / "GOOG_daily.csv", 31), ("EURUSD", data / "EURUSD_hourly.csv", 744)]
 
 
 @asynccontextmanager
 async def world(
-    folder: Path, data: Path, seed: int, chaos: Chaos = MILD, plan: Plan | None = None
+    loop: VirtualLoop, folder: Path, data: Path | None, seed: int, chaos: Chaos = MILD, plan: Plan | None = None
 ) -> AsyncIterator[World]:
-    """A running gateway; call it in a SimulatedLoop."""
-    clock: Any = asyncio.get_running_loop()
+    """A running gateway in simulated time. Without `data` every price is synthetic."""
+    clock = SimulatedClock(loop, START_NS)
     journal: list[Committed] = []
     plan = plan or parse_plan("realistic", seed=seed)
     _open_folder(folder)
@@ -196,9 +194,9 @@ async def world(
         failpoints=NoFailpoints(),
         on_committed=journal.extend,
     )
-    inline_store(store)
+    loop.watch(lambda: store.has_work)
     book = Book.open(folder / "paper.db", clock, SequentialIds("b"))
-    inline_book(book)
+    loop.watch(lambda: book.writer.has_work)
     instruments = {one.symbol: one for one in packaged_instruments()}
     feeds: list[Feed] = [
         *(
@@ -211,7 +209,7 @@ async def world(
     paper = PaperBroker(
         book, feeds, clock, [ACCOUNT], plans={ACCOUNT: plan}, timetable=timetable, pause_max_s=_STEP_NS / 1e9
     )
-    broker = ChaosBroker(paper, replace(chaos, seed=seed), clock)
+    broker = ChaosBroker(paper, replace(chaos, seed=seed), clock, pause_max_s=_STEP_NS / 1e9)
     try:
         async with asyncio.TaskGroup() as tasks:
             born: list[asyncio.Task[None]] = []
@@ -230,6 +228,7 @@ async def world(
                 ingest=ingest,
                 intake=intake,
                 account=(await store.accounts())[0],
+                clock=clock,
                 instruments=instruments,
                 chance=random.Random(seed),
                 journal=journal,
@@ -285,15 +284,3 @@ def _open_folder(folder: Path) -> None:
         admin.add_instruments(packaged_instruments())
     finally:
         admin.close()
-
-
-def simulate(work: Any) -> Any:
-    """Run a coroutine in simulated time; looks at the clock are as rare as the prices are."""
-    looker: Any = chaos_module
-    kept, looker.PAUSE_MAX_S = looker.PAUSE_MAX_S, _STEP_NS / 1e9
-    loop = SimulatedLoop(START_NS)
-    try:
-        with asyncio.Runner(loop_factory=lambda: loop) as runner:
-            return runner.run(work)
-    finally:
-        looker.PAUSE_MAX_S = kept

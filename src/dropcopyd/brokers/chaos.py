@@ -47,7 +47,7 @@ _HOLD_REPORTS: Final = 3
 _ORDER_IDS: Final = 64
 """How many different order ids there are while they are used again."""
 PAUSE_MAX_S: Final = 0.25
-"""The clock is looked at at least this often."""
+"""The clock is looked at at least this often, unless told otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,13 +126,15 @@ class _Line:
 class ChaosBroker:
     """The `Broker` port over another one, and the `BrokerListener` of that one."""
 
-    def __init__(self, broker: Broker, chaos: Chaos, clock: Clock) -> None:
+    def __init__(self, broker: Broker, chaos: Chaos, clock: Clock, pause_max_s: float = PAUSE_MAX_S) -> None:
+        """`pause_max_s`: the clock is looked at at least this often; a simulation need not look between events."""
         self.kind: BrokerKind = broker.kind
         self.capabilities: BrokerCapabilities = broker.capabilities
         self._broker = broker
         self._chaos = chaos
         self._clock = clock
         self._waits = Waits(clock)
+        self._pause_max_s = pause_max_s
         self._lines: defaultdict[str, _Line] = defaultdict(_Line)
         self._listener: BrokerListener | None = None
         self._tasks: asyncio.TaskGroup | None = None
@@ -373,7 +375,9 @@ class ChaosBroker:
             self._waits.added.clear()
             self._waits.release()
             due_ns = self._waits.next_due_ns()
-            pause_s = PAUSE_MAX_S if due_ns is None else min(PAUSE_MAX_S, max(0, due_ns - self._clock.now_ns()) / _NS)
+            pause_s = self._pause_max_s
+            if due_ns is not None:
+                pause_s = min(pause_s, max(0, due_ns - self._clock.now_ns()) / _NS)
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause_s):
                     await self._waits.added.wait()

@@ -160,6 +160,7 @@ class Writer:
 
         with suppress(RuntimeError):  # the loop is closed: nobody waits
             self._loop.call_soon_threadsafe(tell)
+        self._told_count += 1
 
     def _work(self, task: Task) -> Any:
         """The result of a task's transaction, or the StoreError that it failed with."""
