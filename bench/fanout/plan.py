@@ -68,12 +68,13 @@ OURS_ASYNCIO = Server("dropcopyd, asyncio", "ours", loop="asyncio")
 OURS_TLS = replace(OURS, name="dropcopyd, uvloop, TLS", is_tls=True)
 OURS_ASYNCIO_TLS = replace(OURS_ASYNCIO, name="dropcopyd, asyncio, TLS", is_tls=True)
 OURS_COMMIT = Server("dropcopyd, each event committed", "ours-commit")
+OURS_COMMIT_ASYNCIO = replace(OURS_COMMIT, name="dropcopyd, asyncio, each event committed", loop="asyncio")
 OURS_JOURNAL = Server("dropcopyd, read from the journal", "ours-journal")
 GRPCIO = Server("grpcio aio, plain", "grpcio", loop="asyncio", modules=("grpc",))
 GRPCIO_TUNED = Server("grpcio aio, tuned", "grpcio-tuned", modules=("grpc",))
 GRPCLIB = Server("grpclib, plain", "grpclib", modules=("grpclib",))
 GO = Server("grpc-go, raw codec", "go")
-SERVERS = (OURS, OURS_ASYNCIO, OURS_COMMIT, OURS_JOURNAL, GO, GRPCIO, GRPCIO_TUNED, GRPCLIB)
+SERVERS = (OURS, OURS_ASYNCIO, OURS_COMMIT, OURS_COMMIT_ASYNCIO, OURS_JOURNAL, GO, GRPCIO, GRPCIO_TUNED, GRPCLIB)
 
 
 def named(parts: Sequence[str]) -> list[Server]:

@@ -70,15 +70,15 @@ class Feed:
         "_cache",
         "_cached_bytes",
         "_entries",
-        "_last",
-        "_last_after",
-        "_last_budget_bytes",
-        "_last_selection",
         "account_id",
         "bytes",
         "chain",
         "first",
         "head",
+        "last",
+        "last_after",
+        "last_budget_bytes",
+        "last_selection",
         "listeners",
         "organization_id",
     )
@@ -95,11 +95,11 @@ class Feed:
         self._entries: list[tuple[EventType, str, str, bytes, int]] = []
         self._cache: dict[tuple[int, int, Selection], Segment] = {}
         self._cached_bytes = 0
-        self._last = _NO_SEGMENT
+        self.last = _NO_SEGMENT
         """The segment given last: most sessions follow at the same cursor, one after the other."""
-        self._last_after = -1
-        self._last_budget_bytes = 0
-        self._last_selection: Selection | None = None
+        self.last_after = -1
+        self.last_budget_bytes = 0
+        self.last_selection: Selection | None = None
 
     def append(self, event: Committed, framed: bytes) -> None:
         """Take the next event in."""
@@ -140,12 +140,12 @@ class Feed:
     def _forget_segments(self) -> None:
         self._cache.clear()
         self._cached_bytes = 0
-        self._last, self._last_after, self._last_selection = _NO_SEGMENT, -1, None
+        self.last, self.last_after, self.last_selection = _NO_SEGMENT, -1, None
 
     def segment(self, after: int, selection: Selection, budget_bytes: int) -> Segment | None:
         """Selected events after the cursor, whole messages up to about the budget; None when the ring has lost some."""
-        if after == self._last_after and selection is self._last_selection and budget_bytes == self._last_budget_bytes:
-            return self._last
+        if after == self.last_after and selection is self.last_selection and budget_bytes == self.last_budget_bytes:
+            return self.last
         if after + 1 < self.first or not self._entries:
             return None
         key = (after, budget_bytes, selection)
@@ -156,8 +156,8 @@ class Feed:
                 self._forget_segments()
             self._cache[key] = found
             self._cached_bytes += len(found.frames) + _SEGMENT_BYTES
-        self._last, self._last_after = found, after
-        self._last_selection, self._last_budget_bytes = selection, budget_bytes
+        self.last, self.last_after = found, after
+        self.last_selection, self.last_budget_bytes = selection, budget_bytes
         return found
 
     def _join(self, after: int, selection: Selection, budget_bytes: int) -> Segment:

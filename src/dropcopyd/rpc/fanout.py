@@ -120,6 +120,7 @@ class Lane:
         self.schedule = fanout.schedule
         self._h2 = h2_connection
         self._transport = transport
+        self._write = transport.write
         self._turn_bytes = fanout.limits.write_buffer_bytes_max
         self._quantum = fanout.limits.segment_bytes_max
 
@@ -179,27 +180,24 @@ class Lane:
         turn = window if window < self._turn_bytes else self._turn_bytes  # noqa: FURB136  min() costs 70 ns
         frame_max = h2_connection.max_outbound_frame_size
         ready = self.ready
-        if len(ready) == 1 and ready[0].rest is None:
-            frame = self._alone(ready[0], turn, frame_max)
-            if frame:
-                self._transport.write(frame)
-                return
+        if len(ready) == 1 and ready[0].rest is None and self._sent_alone(ready[0], turn, frame_max):
+            return
         parts: _Parts = []
         sent = turn - self._serve_ready(parts, turn, frame_max)
         if sent:
             h2_connection.outbound_flow_control_window = window - sent
             self.bytes_sent += sent
-            self._transport.write(b"".join(parts))
+            self._write(b"".join(parts))
         if ready:
             if self._writable and sent < window:
                 self.reschedule()
             else:
                 self._mark_waiting()
 
-    def _alone(self, stream: "ResponseStream", room: int, frame_max: int) -> bytes:
+    def _sent_alone(self, stream: "ResponseStream", room: int, frame_max: int) -> bool:
         """The usual case, written out: one stream has one segment that fits into a frame, and nothing behind it.
 
-        b"": it is another case, and what was pulled is the stream's rest. Many streams get the same segment one
+        False: it is another case, and what was pulled is the stream's rest. Many streams get the same segment one
         after the other, and where a connection has one stream, under the same id: then the frame is the last one's.
         """
         source = stream.source
@@ -207,13 +205,13 @@ class Lane:
             segment = source.pull(self._quantum)
         except Exception as error:  # noqa: BLE001  one source's bug must not stop the other streams
             stream.fail(error)
-            return b""
+            return False
         size = len(segment)
         h2_stream = stream.h2_stream
         window: int = h2_stream.outbound_flow_control_window
         if not 0 < size <= frame_max or size > room or size > window or source.has_more:
             stream.rest = memoryview(segment) if size else None
-            return b""
+            return False
         h2_stream.outbound_flow_control_window = window - size
         self._h2.outbound_flow_control_window -= size
         stream.bytes_sent += size
@@ -226,8 +224,11 @@ class Lane:
             stream.stalled_since_ns = None
         fanout = self.fanout
         if segment is fanout.segment and stream.stream_id == fanout.segment_stream_id:
-            return fanout.segment_frame
-        return fanout.framed(stream.stream_id, segment)
+            frame = fanout.segment_frame
+        else:
+            frame = fanout.framed(stream.stream_id, segment)
+        self._write(frame)
+        return True
 
     def _serve_ready(self, parts: _Parts, room: int, frame_max: int) -> int:
         """Append frames to `parts`, `room` bytes of payload at most; returns what is left of `room`.
@@ -256,7 +257,11 @@ class Lane:
                             stream.bytes_sent += size
                             segment = source.pull(quantum) if source.has_more else b""
                         if not segment:
-                            stream.idle()
+                            if stream.waiters:
+                                stream.idle()
+                            else:
+                                stream.queued = False
+                                stream.stalled_since_ns = None
                             continue
                         stream.stalled_since_ns = None
                 except Exception as error:  # noqa: BLE001  as above

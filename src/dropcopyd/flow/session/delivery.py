@@ -104,11 +104,22 @@ class Delivery:
                 track.surely_sent = track.pulled
             moved.clear()
         self.has_more = False
-        if self._control or len(ready) > 1:
-            frames = self._pull_mixed(budget_bytes)
+        if self._control or len(ready) != 1:
+            frames = self._pull_mixed(budget_bytes) if self._control or ready else b""
             self.has_more = bool(self._control or ready)
             return frames
-        return self._pull_live(ready.popitem()[0], budget_bytes) if ready else b""
+        track, _ = ready.popitem()
+        feed = track.feed
+        if track.cursor != feed.last_after or track.selection is not feed.last_selection:
+            return self._pull_live(track, budget_bytes)
+        segment = feed.last  # the usual case, written out: many sessions take the same segment one after the other
+        if not segment.count or segment.to != feed.head or len(segment.frames) > budget_bytes:
+            return self._pull_live(track, budget_bytes)
+        track.cursor = track.pulled = segment.to
+        track.chain = segment.chain
+        moved.append(track)
+        self.delivered += segment.count
+        return segment.frames
 
     def _pull_mixed(self, budget_bytes: int) -> bytes:
         """The session's own frames, then live accounts in turn."""
