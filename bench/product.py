@@ -18,6 +18,7 @@ from dropcopyd.domain.account import BrokerKind, Principal, Scope
 from dropcopyd.domain.event import EventType
 from dropcopyd.domain.limits import Limits, TransportLimits
 from dropcopyd.flow.access import Access, digest, mint_key
+from dropcopyd.flow.disconnect import arm_nothing
 from dropcopyd.flow.hub import Hub
 from dropcopyd.flow.quota import StreamQuota
 from dropcopyd.flow.session import Session
@@ -199,7 +200,7 @@ def _service_factory(
 
     def new_service() -> StreamService:
         quota = StreamQuota(LIMITS.streams_per_organization)
-        return StreamService(access=access, quota=quota, streams=streams, new_session=new_session)
+        return StreamService(access=access, quota=quota, streams=streams, new_session=new_session, arm=arm_nothing)
 
     return new_service
 

@@ -22,6 +22,7 @@ from dropcopyd.errors import Code, DropcopyError
 from dropcopyd.flow.access import Access
 from dropcopyd.flow.bookkeeping import DayRoller
 from dropcopyd.flow.controls import Controls, References
+from dropcopyd.flow.disconnect import Arm, DisconnectCancels
 from dropcopyd.flow.dispatch import Dispatcher
 from dropcopyd.flow.hub import Hub
 from dropcopyd.flow.ingest import Ingest
@@ -138,6 +139,7 @@ class Node:
         services.create_task(parts.roller.run())
         services.create_task(parts.ingest.watch())
         services.create_task(parts.cancels.run())
+        services.create_task(parts.disconnects.run())
         services.create_task(_sweep(parts.actors))
         self._is_ready = True
         _log.info("node.ready", rest=addresses.rest, grpc=addresses.grpc, grpc_tls=addresses.grpc_tls)
@@ -157,8 +159,6 @@ class Node:
         streams = Streams(store=store, clock=clock, ids=self._ids, limits=limits)
         quota = StreamQuota(limits.streams_per_organization)
         new_session = self._sessions(store, access, spawn)
-        pumps = Pumps(quota=quota, streams=streams, new_session=new_session, clock=clock, spawn=spawn)
-        web = WebService(access=access, pumps=pumps, limits=limits, transport=self._settings.effective_transport)
         catalogue = Catalogue(await store.instruments())
         book, paper = open_paper(
             self._settings.data,
@@ -219,6 +219,13 @@ class Node:
             metrics=metrics,
         )
         cancels = MassCancel(actors=actors, intake=intake, controls=controls, store=store, clock=clock)
+        disconnects = DisconnectCancels(access=access, actors=actors, cancels=cancels, store=store, clock=clock)
+        await disconnects.open()
+        streams.on_lost = disconnects.lost
+        pumps = Pumps(
+            quota=quota, streams=streams, new_session=new_session, arm=disconnects.arm, clock=clock, spawn=spawn
+        )
+        web = WebService(access=access, pumps=pumps, limits=limits, transport=self._settings.effective_transport)
         app = create_app(
             Dependencies(
                 access=access,
@@ -226,6 +233,7 @@ class Node:
                 record=store.record,
                 controls=controls,
                 cancels=cancels,
+                disconnects=disconnects,
                 clock=clock,
                 limits=limits,
                 metrics=metrics,
@@ -237,8 +245,8 @@ class Node:
             cors_origins=self._settings.cors_origins,
         )
         rest = RestServer(app, self._settings.rest_host, self._settings.rest_port)
-        grpc = self._grpc(group, access, quota, streams, new_session)
-        return _Parts(rest, grpc, streams, book, broker, ingest, intake, cancels, actors, roller)
+        grpc = self._grpc(group, access, quota, streams, new_session, disconnects.arm)
+        return _Parts(rest, grpc, streams, book, broker, ingest, intake, cancels, disconnects, actors, roller)
 
     def _broker_over(self, paper: PaperBroker) -> Broker:
         """The broker as the flow sees it: with chaos in between where that is set."""
@@ -275,9 +283,10 @@ class Node:
         quota: StreamQuota,
         streams: Streams,
         new_session: SessionFactory,
+        arm: Arm,
     ) -> GrpcServer:
         def new_service() -> StreamService:
-            return StreamService(access=access, quota=quota, streams=streams, new_session=new_session)
+            return StreamService(access=access, quota=quota, streams=streams, new_session=new_session, arm=arm)
 
         return GrpcServer(
             new_service=new_service,
@@ -313,6 +322,7 @@ class _Parts:
     ingest: Ingest
     intake: Intake
     cancels: MassCancel
+    disconnects: DisconnectCancels
     actors: Actors
     roller: DayRoller
 

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from dropcopyd.domain.account import Account, AccountStatus, BrokerKind, Scope
 from dropcopyd.domain.adjustment import Adjustment
+from dropcopyd.domain.arming import Arming
 from dropcopyd.domain.audit import AuditEntry
 from dropcopyd.domain.balance import Balance
 from dropcopyd.domain.command import Command, IdempotencyRecord
@@ -321,5 +322,11 @@ class Store(Protocol):
 
     async def read_audit(self, organization_id: str, before: int, limit: int) -> list[AuditEntry]:
         """An organization's lines below a number, newest first."""
+
+    async def armings(self) -> tuple[Arming, ...]:
+        """What streams have armed, of every account, and what has fired and is not over."""
+
+    async def put_arming(self, arming: Arming, entry: AuditEntry | None) -> None:
+        """Keep an arming, or let it go once it is neither armed nor fired, with its line of the audit log."""
 
     async def close(self) -> None: ...

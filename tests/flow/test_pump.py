@@ -11,6 +11,7 @@ import pytest
 
 from dropcopyd.domain.limits import Limits
 from dropcopyd.errors import Code, DropcopyError
+from dropcopyd.flow.disconnect import arm_nothing
 from dropcopyd.flow.pump import Pump, Pumps
 from dropcopyd.flow.quota import StreamQuota
 from dropcopyd.flow.streams import Edge, Streams
@@ -58,6 +59,7 @@ async def opened(folder: Path) -> AsyncIterator[Opened]:
             quota=StreamQuota(1),
             streams=streams,
             new_session=lambda _: node.listen().session,
+            arm=arm_nothing,
             clock=node.clock,
             spawn=spawn,
         )

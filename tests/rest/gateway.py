@@ -20,6 +20,7 @@ from dropcopyd.domain.money import parse
 from dropcopyd.domain.report import OrderReport
 from dropcopyd.flow.access import Access, digest, mint_key
 from dropcopyd.flow.controls import Controls
+from dropcopyd.flow.disconnect import DisconnectCancels
 from dropcopyd.flow.dispatch import Dispatcher
 from dropcopyd.flow.hub import Hub
 from dropcopyd.flow.intake import Intake
@@ -244,17 +245,24 @@ async def opened(
         )
 
     quota = StreamQuota(limits.streams_per_organization)
+    cancels = MassCancel(actors=actors, intake=intake, controls=controls, store=store, clock=clock)
+    disconnects = DisconnectCancels(access=access, actors=actors, cancels=cancels, store=store, clock=clock)
+    await disconnects.open()
+    streams.on_lost = disconnects.lost
     dependencies = Dependencies(
         access=access,
         intake=intake,
         record=store.record,
         controls=controls,
-        cancels=MassCancel(actors=actors, intake=intake, controls=controls, store=store, clock=clock),
+        cancels=cancels,
+        disconnects=disconnects,
         clock=clock,
         limits=limits,
         metrics=metrics,
         streams=streams,
-        pumps=Pumps(quota=quota, streams=streams, new_session=new_session, clock=clock, spawn=spawn),
+        pumps=Pumps(
+            quota=quota, streams=streams, new_session=new_session, arm=disconnects.arm, clock=clock, spawn=spawn
+        ),
         is_ready=lambda: gateway.is_ready,
     )
     server = RestServer(create_app(dependencies), "127.0.0.1", 0)

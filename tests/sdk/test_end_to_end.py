@@ -315,3 +315,37 @@ async def test_a_client_with_tokens_trades_and_its_stream_outlives_each_of_them(
             assert refused.value.code == "token_expired"
             with pytest.raises(dropcopy.Unauthenticated):
                 await late.orders(late.account_id or "")
+
+
+async def test_a_lost_client_leaves_no_orders_of_the_strategy_it_armed(tmp_path: Path) -> None:
+    """Armed before the first event, and on a stream that is connected already; disarmed, a stream may be closed."""
+    async with daemon(tmp_path) as running, running.client() as client:
+        account = client.account_id or ""
+        orders = {
+            strategy: await client.submit(
+                account, symbol="AAPL", side="BUY", spec=Limit("1.00", 10), strategy_id=strategy
+            )
+            for strategy in ("first", "second", "third")
+        }
+        async with client.stream(account) as watcher:
+            for intent in orders.values():
+                await until(watcher, is_order(intent, "NEW"))
+            stream = client.stream(account)
+            stream.arm("first", grace_s=0)
+            await until(stream, is_armed)
+            for strategy in ("second", "third"):
+                stream.arm(strategy, grace_s=0)
+            await until(stream, lambda e: is_armed(e) and stream.counters.connections == 2)
+            await until(stream, is_armed)
+            await until(stream, is_armed)
+            await client.disarm(account, "third")
+            await stream.aclose()
+            for strategy in ("first", "second"):
+                await until(watcher, is_order(orders[strategy], "CANCELLED"))
+        page = await client.orders(account)
+        assert {order.intent_id for order in page.data if order.order_status == "NEW"} == {orders["third"]}
+
+
+def is_armed(event: Any) -> bool:
+    """Whether an event confirms a cancel on disconnect."""
+    return isinstance(event, dropcopy.Status) and event.code == "armed"

@@ -14,6 +14,9 @@ class AuditAction(StrEnum):
     KILLED = "killed"
     KILL_RELEASED = "kill.released"
     ORDERS_CANCELLED = "orders.cancelled"
+    DISCONNECT_ARMED = "disconnect.armed"
+    DISCONNECT_DISARMED = "disconnect.disarmed"
+    DISCONNECT_FIRED = "disconnect.fired"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

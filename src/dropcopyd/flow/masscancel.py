@@ -6,7 +6,7 @@ reconnect brings up.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,7 +16,8 @@ from dropcopyd.domain import machine
 from dropcopyd.domain.account import Account, Principal, PrincipalType
 from dropcopyd.domain.audit import AuditAction, AuditEntry
 from dropcopyd.domain.command import Command
-from dropcopyd.domain.controls import Control, ControlScope
+from dropcopyd.domain.controls import Control, ControlScope, Objection
+from dropcopyd.domain.exposure import may_trade
 from dropcopyd.domain.order import ActionType, OrderSide
 from dropcopyd.domain.state import Chain
 from dropcopyd.errors import DropcopyError
@@ -41,6 +42,7 @@ class CancelFilter:
     order_side: OrderSide | None = None
     symbol: str | None = None
     strategy_id: str | None = None
+    created_until_ns: int | None = None
 
     def takes(self, chain: Chain) -> bool:
         """Whether the order is among them."""
@@ -49,6 +51,7 @@ class CancelFilter:
             (self.order_side is None or order.order_side is self.order_side)
             and (self.symbol is None or order.instrument.symbol == self.symbol)
             and (self.strategy_id is None or order.strategy_id == self.strategy_id)
+            and (self.created_until_ns is None or order.created_at_ns <= self.created_until_ns)
         )
 
 
@@ -107,28 +110,45 @@ class MassCancel:
         commands = tuple(command for one in stopped for command in one.commands)
         return latched, Cancelled(commands, sum(one.withheld for one in stopped))
 
+    async def pursue(self, actor: Actor, wanted: CancelFilter, found: Objection) -> int:
+        """Withhold and cancel what the filter takes, each order once a second at most; how many may trade still.
+
+        To be called again until there are none: what was in doubt may prove alive, a cancel may be refused. `found`
+        is why. Raises DropcopyError(ACCOUNT_HALTED), StoreError.
+        """
+        chains = actor.state.chains
+
+        def objection(command: Command) -> Objection | None:
+            return found if wanted.takes(chains[command.order_id]) else None
+
+        await self._withhold(actor, objection)
+        await self._cancel_again(_gateway(actor.account), actor, wanted)
+        return sum(may_trade(chain) and wanted.takes(chain) for chain in actor.state.chains.values())
+
     async def run(self) -> None:
         """While a kill is in force, cancel what proves alive; until cancelled."""
-        gateway = PrincipalType.SERVICE
         while True:
             await asyncio.sleep(_SWEEP_S)
             for actor in self._actors:
                 if not self._controls.is_killed(actor.account) or actor.is_halted:
                     continue
-                principal = Principal(actor.account.organization_id, GATEWAY, frozenset(), gateway)
                 try:
-                    await self._sweep(principal, actor)
+                    await self._sweep(_gateway(actor.account), actor)
                 except DropcopyError as error:
                     _log.error("kill.sweep_failed", account_id=actor.account.account_id, code=error.code.value)
 
     async def _sweep(self, principal: Principal, actor: Actor) -> None:
+        await self._withhold(actor, lambda command: self._controls.recheck(actor, command))
+        await self._cancel_again(principal, actor, CancelFilter())
+
+    async def _cancel_again(self, principal: Principal, actor: Actor, wanted: CancelFilter) -> None:
+        """Cancel what the filter takes and was not cancelled a moment ago."""
         now_ns = self._clock.monotonic_ns()
         self._tried = {order_id: at_ns for order_id, at_ns in self._tried.items() if now_ns - at_ns < _AGAIN_NS}
-        await self._withhold(actor)
         chains = [
             chain
             for order_id, chain in actor.state.chains.items()
-            if _is_cancellable(chain) and order_id not in self._tried
+            if _is_cancellable(chain) and order_id not in self._tried and wanted.takes(chain)
         ]
         for chain in chains:
             self._tried[chain.order.order_id] = now_ns
@@ -136,12 +156,12 @@ class MassCancel:
 
     async def _stop(self, principal: Principal, account: Account) -> Cancelled:
         actor = await self._actors.get(account.account_id)
-        withheld = await self._withhold(actor)
+        withheld = await self._withhold(actor, lambda command: self._controls.recheck(actor, command))
         cancelled = await self.cancel_all(principal, account, CancelFilter())
         return Cancelled(cancelled.commands, withheld)
 
-    async def _withhold(self, actor: Actor) -> int:
-        """Stop every create and replace whose attempt has not begun; how many there were."""
+    async def _withhold(self, actor: Actor, objection: Callable[[Command], Objection | None]) -> int:
+        """Stop every create and replace whose attempt has not begun and that is objected to; how many there were."""
         waiting = [
             command
             for command in actor.state.unresolved()
@@ -149,7 +169,7 @@ class MassCancel:
         ]
         count = 0
         for command in waiting:
-            found = self._controls.recheck(actor, command)
+            found = objection(command)
             if found is None:
                 continue
             code, text = found.control, found.message
@@ -180,6 +200,11 @@ class MassCancel:
                 detail=detail,
             )
         )
+
+
+def _gateway(account: Account) -> Principal:
+    """The gateway itself, acting for an account."""
+    return Principal(account.organization_id, GATEWAY, frozenset(), PrincipalType.SERVICE)
 
 
 def _is_cancellable(chain: Chain) -> bool:

@@ -6,12 +6,13 @@ stream: it knows since when the client takes nothing, and it ends the stream eve
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final, Protocol
 
 from dropcopyd.domain.account import Principal
 from dropcopyd.domain.limits import KIB
+from dropcopyd.flow.disconnect import Arm, ArmRequest
 from dropcopyd.flow.ownership import Spawn
 from dropcopyd.flow.quota import StreamQuota
 from dropcopyd.flow.session import Session, SubscribeRequest
@@ -38,8 +39,9 @@ class Connection(Protocol):
 class Pump:
     """One stream. Everything runs in the event loop; one task asks for `segments` and writes them."""
 
-    def __init__(self, session: Session, connection: Connection, clock: Clock, spawn: Spawn) -> None:
+    def __init__(self, session: Session, connection: Connection, arm: Arm, clock: Clock, spawn: Spawn) -> None:
         self._session = session
+        self._arm = arm
         self._connection = connection
         self._clock = clock
         self._spawn = spawn
@@ -56,10 +58,10 @@ class Pump:
 
     # --- the edge's side ------------------------------------------------------------------------------------------
 
-    def subscribe(self, request: SubscribeRequest) -> None:
-        """Attach beside the writing, which it needs; what is wrong with the request ends the stream."""
+    def subscribe(self, request: SubscribeRequest, arms: Sequence[ArmRequest] = ()) -> None:
+        """Attach and arm beside the writing, which it needs; what is wrong with the request ends the stream."""
         self._woken.clear()
-        self._spawn(self._subscribe(request))
+        self._spawn(self._subscribe(request, arms))
 
     async def answered(self) -> None:
         """Until the request is confirmed, or refused: then raises what is wrong with it."""
@@ -156,9 +158,11 @@ class Pump:
         self._woken.set()
         self._idle.clear()
 
-    async def _subscribe(self, request: SubscribeRequest) -> None:
+    async def _subscribe(self, request: SubscribeRequest, arms: Sequence[ArmRequest]) -> None:
         try:
             await self._session.subscribe(request)
+            for arm in arms:
+                await self._arm(self._stream, arm)
         except Exception as error:  # noqa: BLE001  the edge maps it, a bug included
             self.fail(error)
         else:
@@ -174,12 +178,14 @@ class Pumps:
         quota: StreamQuota,
         streams: Streams,
         new_session: Callable[[Principal], Session],
+        arm: Arm,
         clock: Clock,
         spawn: Spawn,
     ) -> None:
         self._quota = quota
         self._streams = streams
         self._new_session = new_session
+        self._arm = arm
         self._clock = clock
         self._spawn = spawn
 
@@ -188,7 +194,7 @@ class Pumps:
         """A stream for as long as the block runs. Raises DropcopyError(STREAM_QUOTA_EXCEEDED)."""
         with self._quota.place(principal):
             session = self._new_session(principal)
-            pump = Pump(session, connection, self._clock, self._spawn)
+            pump = Pump(session, connection, self._arm, self._clock, self._spawn)
             with self._streams.entered(session, pump, edge, peer) as stream:
                 pump.begin(stream)
                 try:

@@ -5,7 +5,7 @@ stream is watched and ended. The session is closed on the way out.
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -67,6 +67,7 @@ class OpenStream:
     session: Session
     wire: Wire
     beat_at_ns: int
+    is_open: bool = True
     last_message: str = ""
     """What was confirmed last: a drain repeats it."""
 
@@ -85,6 +86,8 @@ class Streams:
         self._limits = limits
         self._open: dict[str, OpenStream] = {}
         self._revocation_at_ns = 0
+        self.on_lost: Callable[[str], None] = lambda _stream_id: None
+        """Called with the id of each stream that has ended, however it did."""
 
     def __len__(self) -> int:
         return len(self._open)
@@ -100,7 +103,9 @@ class Streams:
             yield stream
         finally:
             del self._open[stream.stream_id]
+            stream.is_open = False
             session.close()
+            self.on_lost(stream.stream_id)
 
     def of(self, organization_id: str) -> list[OpenStream]:
         """The organization's open streams, oldest first."""

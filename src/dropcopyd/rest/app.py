@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from dropcopyd.errors import Code, DropcopyError
 from dropcopyd.ports import Clock
 from dropcopyd.rest import docs, openapi, schemas
+from dropcopyd.rest.armings import ArmingRoutes
 from dropcopyd.rest.controls import ControlRoutes
 from dropcopyd.rest.errors import internal_response, problem_response
 from dropcopyd.rest.events import EventRoutes
@@ -44,7 +45,7 @@ _NO_ROUTE: Final = "none"
 _CORS_METHODS: Final = ("GET", "POST", "PUT", "DELETE")
 _CORS_REQUEST_HEADERS: Final = (
     *("authorization", "x-api-key", "content-type", "idempotency-key", "if-match"),
-    *("last-event-id", "cache-control"),
+    *("last-event-id", "cache-control", "dropcopy-arm"),
     *("connect-protocol-version", "connect-timeout-ms", "grpc-timeout", "x-grpc-web", "x-user-agent"),
 )
 _CORS_ANSWER_HEADERS: Final = ("location", "retry-after", "grpc-status", "grpc-message", "dropcopy-code")
@@ -81,6 +82,7 @@ def create_app(
     app.include_router(StreamRoutes(dependencies).router(), tags=["streams"])
     app.include_router(TokenRoutes(dependencies).router(), tags=["tokens"])
     app.include_router(ControlRoutes(dependencies).router(), tags=["controls"])
+    app.include_router(ArmingRoutes(dependencies).router(), tags=["streams"])
     app.include_router(_service_router(dependencies), tags=["service"])
     for path, application in (mounted or {}).items():
         app.router.routes.append(_Mounted(path, application, methods=["POST"], include_in_schema=False))

@@ -4,7 +4,7 @@ import asyncio
 import json
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from starlette.types import Scope as AsgiScope
 from dropcopyd.domain.account import Account, Principal, Scope
 from dropcopyd.domain.event import EventType
 from dropcopyd.errors import Code, DropcopyError
+from dropcopyd.flow.disconnect import ARM_HEADER, ArmRequest, parse_arm
 from dropcopyd.flow.pump import Pump, Pumps
 from dropcopyd.flow.session import CursorRequest, SubscribeRequest
 from dropcopyd.flow.streams import Edge
@@ -66,6 +67,12 @@ _DESCRIBED: Final = (
         "description": "`EPOCH:SEQUENCE` of the last event that was processed: what follows it is sent.",
         "schema": {"type": "string"},
     },
+    {
+        "name": ARM_HEADER,
+        "in": "header",
+        "description": "Cancel on disconnect: `account_id=..&strategy_id=..&grace_s=..`, percent-encoded.",
+        "schema": {"type": "string"},
+    },
 )
 
 
@@ -96,7 +103,8 @@ class EventRoutes:
     async def events(self, request: Request) -> Response:
         """A stream; what is wrong with the request is a problem, before it begins."""
         principal, account = await admit(self._access, request, Scope.STREAM_READ, *_PARAMETERS)
-        return _EventStream(self._pumps, principal, _subscribe(request, account), self._as_text)
+        arms = [parse_arm(text) for text in request.headers.getlist(ARM_HEADER)]
+        return _EventStream(self._pumps, principal, _subscribe(request, account), arms, self._as_text)
 
 
 def _event_text(epoch: str, message: bytes) -> bytes:
@@ -111,19 +119,25 @@ class _EventStream(Response):
     media_type = _MEDIA_TYPE
 
     def __init__(
-        self, pumps: Pumps, principal: Principal, request: SubscribeRequest, as_text: Callable[[str, bytes], bytes]
+        self,
+        pumps: Pumps,
+        principal: Principal,
+        request: SubscribeRequest,
+        arms: Sequence[ArmRequest],
+        as_text: Callable[[str, bytes], bytes],
     ) -> None:
         super().__init__(headers={"cache-control": "no-store", "x-accel-buffering": "no"})
         self._pumps = pumps
         self._principal = principal
         self._request = request
+        self._arms = arms
         self._as_text = as_text
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         """Serve. Raises what is wrong with the request as long as nothing was sent."""
         host, port = scope["client"] or ("", 0)
         with self._pumps.opened(self._principal, scope["dropcopy.connection"], Edge.SSE, f"{host}:{port}") as pump:
-            pump.subscribe(self._request)
+            pump.subscribe(self._request, self._arms)
             async with asyncio.TaskGroup() as tasks:
                 watch = tasks.create_task(_fail_when_gone(receive, pump))
                 refusal = await self._serve(pump, send)

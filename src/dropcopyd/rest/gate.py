@@ -14,6 +14,7 @@ from dropcopyd.domain.limits import Limits
 from dropcopyd.errors import InvalidError
 from dropcopyd.flow.access import Access, credential_of, parse_uuid
 from dropcopyd.flow.controls import Controls
+from dropcopyd.flow.disconnect import DisconnectCancels
 from dropcopyd.flow.intake import Intake
 from dropcopyd.flow.masscancel import MassCancel
 from dropcopyd.flow.pump import Pumps
@@ -35,6 +36,7 @@ class Dependencies:
     record: Record
     controls: Controls
     cancels: MassCancel
+    disconnects: DisconnectCancels
     clock: Clock
     limits: Limits
     metrics: Metrics

@@ -15,8 +15,9 @@ from multidict import MultiDict
 
 from dropcopy import proto as pb
 from dropcopyd.domain.account import Principal, Scope
-from dropcopyd.errors import Code, DropcopyError, InvalidError, StoreError
+from dropcopyd.errors import DropcopyError, InvalidError, StoreError
 from dropcopyd.flow.access import Access
+from dropcopyd.flow.disconnect import ARM_HEADER, Arm, ArmRequest, parse_arm
 from dropcopyd.flow.quota import StreamQuota
 from dropcopyd.flow.session import CursorRequest, Session, SubscribeRequest
 from dropcopyd.flow.streams import Edge, OpenStream, Streams
@@ -56,8 +57,17 @@ class _GrpcWire:
 class StreamService:
     """`trading.StreamingService` and `trading.TradingService`: the same handler behind all three methods."""
 
-    def __init__(self, *, access: Access, quota: StreamQuota, streams: Streams, new_session: SessionFactory) -> None:
+    def __init__(
+        self,
+        *,
+        access: Access,
+        quota: StreamQuota,
+        streams: Streams,
+        new_session: SessionFactory,
+        arm: Arm,
+    ) -> None:
         self._access = access
+        self._arm = arm
         self._quota = quota
         self._streams = streams
         self._new_session = new_session
@@ -79,6 +89,8 @@ class StreamService:
         principal = await authenticate(self._access, call.metadata or MultiDict(), Scope.STREAM_READ)
         with self._quota.place(principal):
             async with self._opened(call, principal) as stream:
+                for text in _arms_of(call):
+                    await self._arm(stream, parse_arm(text))
                 while (request := await call.recv_message()) is not None:
                     await self._take(stream, request)
                 await _for_ever()  # half-closing ends requests, not events
@@ -93,6 +105,8 @@ class StreamService:
             async with self._opened(call, principal) as stream:
                 await stream.session.subscribe(parse_subscribe(request))
                 stream.last_message = "subscribed"
+                for text in _arms_of(call):
+                    await self._arm(stream, parse_arm(text))
                 await _for_ever()
 
     @asynccontextmanager
@@ -122,9 +136,10 @@ class StreamService:
                 await session.unsubscribe(account_id)
                 stream.last_message = "unsubscribed"
             elif kind == "arm":
-                raise DropcopyError(Code.NOT_SUPPORTED, "cancel on disconnect is not supported yet")
+                arm = request.arm
+                await self._arm(stream, ArmRequest(arm.account_id, arm.strategy_id, arm.grace_s))
             else:
-                raise InvalidError("the request holds neither subscribe nor unsubscribe")
+                raise InvalidError("the request holds none of subscribe, unsubscribe, arm")
         except StoreError:
             raise
         except DropcopyError as error:
@@ -155,6 +170,12 @@ def parse_subscribe(request: pb.Subscribe) -> SubscribeRequest:
         is_primed=request.order_delivery == pb.ORDER_DELIVERY_PRIMED,
         resume=resume,
     )
+
+
+def _arms_of(call: ServerStream) -> tuple[str, ...]:
+    """What the stream is to be armed with from its beginning."""
+    values = (call.metadata or MultiDict()).getall(ARM_HEADER, ())
+    return tuple(value for value in values if isinstance(value, str))
 
 
 def _peer_of(call: ServerStream) -> str:

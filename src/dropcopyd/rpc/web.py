@@ -27,6 +27,7 @@ from dropcopyd.domain.account import Scope
 from dropcopyd.domain.limits import Limits, TransportLimits
 from dropcopyd.errors import Code, DropcopyError
 from dropcopyd.flow.access import Access, credential_of
+from dropcopyd.flow.disconnect import ARM_HEADER, parse_arm
 from dropcopyd.flow.pump import Connection, Pump, Pumps
 from dropcopyd.flow.streams import Edge
 from dropcopyd.rpc.guard import ending_of
@@ -185,12 +186,13 @@ class _Call(MetadataInterceptor[None]):
         except Exception as error:
             raise _ended(error, ctx) from error
 
-    async def events(self, request: pb.Subscribe, _: RequestContext[Any, Any]) -> AsyncIterator[bytes]:
+    async def events(self, request: pb.Subscribe, ctx: RequestContext[Any, Any]) -> AsyncIterator[bytes]:
         """The stream's messages until something ends it."""
         pump = self._pump
         if pump is None:
             raise RuntimeError("the call was not admitted")
-        pump.subscribe(parse_subscribe(request))
+        arms = [parse_arm(text) for text in ctx.request_headers.getall(ARM_HEADER)]
+        pump.subscribe(parse_subscribe(request), arms)
         async for segment in pump.segments():
             for message in messages_of(segment):
                 if pump.is_ended:

@@ -10,6 +10,7 @@ from typing import IO, TypeVar
 from dropcopyd.domain import catalogue
 from dropcopyd.domain.account import Account
 from dropcopyd.domain.adjustment import Adjustment
+from dropcopyd.domain.arming import Arming
 from dropcopyd.domain.audit import AuditEntry
 from dropcopyd.domain.balance import Balance
 from dropcopyd.domain.command import IdempotencyRecord
@@ -34,7 +35,7 @@ from dropcopyd.ports import (
     Page,
 )
 from dropcopyd.record import Record
-from dropcopyd.store import controls, loading, migrate, positions, rows
+from dropcopyd.store import armings, controls, loading, migrate, positions, rows
 from dropcopyd.store.history import SqliteHistory
 from dropcopyd.store.metrics import SqliteMetrics
 from dropcopyd.store.queries import SqliteQueries
@@ -118,6 +119,12 @@ class SqliteStore:
 
     async def read_audit(self, organization_id: str, before: int, limit: int) -> list[AuditEntry]:
         return await self._read(lambda connection: controls.read_audit(connection, organization_id, before, limit))
+
+    async def armings(self) -> tuple[Arming, ...]:
+        return await self._read(armings.read_armings)
+
+    async def put_arming(self, arming: Arming, entry: AuditEntry | None) -> None:
+        await self._transact(lambda connection: armings.put_arming(connection, arming, entry))
 
     async def _transact(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
         """Work on the writer's thread, in its turn and in a transaction of its own. Raises StoreError."""

@@ -81,7 +81,7 @@ class CallEnded(Exception):  # noqa: N818 # an end, not always an error
 class Call:
     """SubscribeEvents: opened at once, read message by message, closed with its connection."""
 
-    def __init__(self, target: Target, request: proto.Subscribe) -> None:
+    def __init__(self, target: Target, request: proto.Subscribe, metadata: Sequence[tuple[str, str]] = ()) -> None:
         options: list[tuple[str, Any]] = list(_OPTIONS)
         if is_loopback(target.address):
             options.append(("grpc.enable_http_proxy", 0))
@@ -91,7 +91,7 @@ class Call:
             credentials = grpc.ssl_channel_credentials(target.roots)
             self._channel = grpc.aio.secure_channel(target.address, credentials, options=options)
         method = self._channel.unary_stream(proto.SUBSCRIBE_EVENTS_PATH, proto.Subscribe.SerializeToString, None)
-        self._call: Any = method(request, metadata=(target.credential.header(),))
+        self._call: Any = method(request, metadata=(target.credential.header(), *metadata))
         self._is_closed = False
 
     async def read(self) -> bytes:

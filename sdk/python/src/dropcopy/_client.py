@@ -178,6 +178,14 @@ class Client:
         key = key or secrets.token_hex(16)
         return await self._rest.command(_segment(account_id), body, key, retries)
 
+    async def disarm(self, account_id: str, strategy_id: str = "") -> None:
+        """End a strategy's cancel on disconnect (`Stream.arm`), so that its stream can be closed without consequence.
+
+        Cancels that have begun go on. Idempotent. Raises ConnectionFailed, ApiError.
+        """
+        query = {"strategy_id": strategy_id} if strategy_id else None
+        await self._rest.delete(f"/v1/accounts/{_segment(account_id)}/armings", query)
+
     # --- queries -------------------------------------------------------------------------------------------------
 
     async def latest_action(self, account_id: str, intent_id: str) -> IntentAction:

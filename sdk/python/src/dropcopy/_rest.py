@@ -70,14 +70,22 @@ class Rest:
 
     async def get(self, path: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:
         """The JSON object behind a path. Raises ConnectionFailed, ApiError, UnexpectedAnswer."""
+        return _object(await self._ask("GET", path, query))
+
+    async def delete(self, path: str, query: Mapping[str, str] | None = None) -> None:
+        """Take away what is behind a path. Raises ConnectionFailed, ApiError, UnexpectedAnswer."""
+        await self._ask("DELETE", path, query)
+
+    async def _ask(self, method: str, path: str, query: Mapping[str, str] | None) -> httpx2.Response:
         try:
             async with asyncio.timeout(self._timeout_s):
-                response = await self._http.get(path, params=query, headers=[self._credential.header()])
+                headers = [self._credential.header()]
+                response = await self._http.request(method, path, params=query, headers=headers)
         except (httpx2.TransportError, TimeoutError) as error:
             raise ConnectionFailed(f"no answer from {self._address}: {_text(error)}") from error
         if response.status_code >= 300:
             raise _problem(response)
-        return _object(response)
+        return response
 
     async def command(self, account_id: str, body: dict[str, Any], key: str, retries: int) -> str:
         """Send a command under its key, up to 1 + `retries` times; the intent's id.

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Final, Self
+from urllib.parse import urlencode
 
 from google.protobuf.message import DecodeError
 
@@ -102,6 +103,7 @@ class Stream:
         self._alive_at: float | None = None
         self._failures = 0
         self._retry_in_s = 0.0
+        self._arms: dict[tuple[str, str], int] = {}
         self._is_cut = False
         self._is_closed = False
         self._is_reading = False
@@ -140,6 +142,22 @@ class Stream:
             else:
                 self._cursors[account_id] = cursor
         self._processed = {}
+
+    def arm(self, strategy_id: str, *, grace_s: int, account_id: str | None = None) -> None:
+        """Cancel on disconnect: if this stream is lost for longer than `grace_s`, cancel that strategy's working orders.
+
+        "" is every order of the account. `account_id` may be left out on a named account's stream. Every reconnect arms
+        again, so that what comes back within the grace keeps its orders. A stream that is connected already reconnects
+        once, unseen, to arm. A Status with code "armed" confirms; a refusal (the key must hold `intents:edit`) is raised
+        as ApiError. Closing the stream is losing it: `Client.disarm` first to leave the orders alone.
+        """
+        account_id = account_id or self._subscription.account_id
+        if not account_id:
+            raise ValueError("a stream of the whole organization is armed for an account: name it")
+        if grace_s < 0:
+            raise ValueError("grace_s is negative")
+        self._arms[account_id, strategy_id] = grace_s
+        self._is_cut = self._is_cut or self._link is not None
 
     async def aclose(self) -> None:
         """Disconnect and end the iteration. The last event handed out does not count as processed. Idempotent."""
@@ -202,8 +220,16 @@ class Stream:
         if self._is_closed:
             return
         cursors = [c for c in (known.cursor for known in self._continuities.values()) if c is not None]
-        call = Call(self._target, self._subscription.request(cursors))
+        call = Call(self._target, self._subscription.request(cursors), self._arm_metadata())
         self._link = _Link(call, loop.time(), frozenset(cursor.account_id for cursor in cursors))
+
+    def _arm_metadata(self) -> list[tuple[str, str]]:
+        """What the call is to be armed with from its beginning."""
+        arms = (
+            {"account_id": account_id, "strategy_id": strategy_id, "grace_s": grace_s}
+            for (account_id, strategy_id), grace_s in self._arms.items()
+        )
+        return [("dropcopy-arm", urlencode(arm)) for arm in arms]
 
     async def _read(self, link: _Link) -> bytes:
         """The next message. Raises _HeartbeatMissed when the waits since the last heartbeat add up to too much.

@@ -109,9 +109,9 @@ class Session:
         """Answer a bad request in the stream, which stays as it was."""
         self._delivery.queue(self._encoder.error(error.message, error.code.value, account_id))
 
-    def announce(self, message: str, code: str) -> None:
-        """A status about the stream itself."""
-        self._delivery.queue(self._encoder.status(message, code, "", 0, self._store.epoch, ()))
+    def announce(self, message: str, code: str, account_id: str = "") -> None:
+        """A status about the stream itself, or what it does for an account."""
+        self._delivery.queue(self._encoder.status(message, code, account_id, 0, self._store.epoch, ()))
 
     # --- requests -------------------------------------------------------------------------------------------------
 
