@@ -35,6 +35,7 @@ class Code(StrEnum):
     ORDER_NOT_FOUND = "order_not_found"
     HISTORY_GONE = "history_gone"
     STREAM_NOT_FOUND = "stream_not_found"
+    FLATTEN_NOT_FOUND = "flatten_not_found"
     UNKNOWN_SYMBOL = "unknown_symbol"
     AMBIGUOUS_SYMBOL = "ambiguous_symbol"
     CONTROL_REFUSED = "control_refused"

@@ -24,6 +24,7 @@ from dropcopyd.flow.bookkeeping import DayRoller
 from dropcopyd.flow.controls import Controls, References
 from dropcopyd.flow.disconnect import Arm, DisconnectCancels
 from dropcopyd.flow.dispatch import Dispatcher
+from dropcopyd.flow.flatten import Flattener
 from dropcopyd.flow.hub import Hub
 from dropcopyd.flow.ingest import Ingest
 from dropcopyd.flow.intake import Intake
@@ -140,6 +141,7 @@ class Node:
         services.create_task(parts.ingest.watch())
         services.create_task(parts.cancels.run())
         services.create_task(parts.disconnects.run())
+        services.create_task(parts.flattener.run())
         services.create_task(_sweep(parts.actors))
         self._is_ready = True
         _log.info("node.ready", rest=addresses.rest, grpc=addresses.grpc, grpc_tls=addresses.grpc_tls)
@@ -219,6 +221,16 @@ class Node:
             metrics=metrics,
         )
         cancels = MassCancel(actors=actors, intake=intake, controls=controls, store=store, clock=clock)
+        flattener = Flattener(
+            actors=actors,
+            intake=intake,
+            controls=controls,
+            cancels=cancels,
+            store=store,
+            clock=clock,
+            ids=self._ids,
+        )
+        await flattener.open()
         disconnects = DisconnectCancels(access=access, actors=actors, cancels=cancels, store=store, clock=clock)
         await disconnects.open()
         streams.on_lost = disconnects.lost
@@ -234,6 +246,7 @@ class Node:
                 controls=controls,
                 cancels=cancels,
                 disconnects=disconnects,
+                flattener=flattener,
                 clock=clock,
                 limits=limits,
                 metrics=metrics,
@@ -246,7 +259,7 @@ class Node:
         )
         rest = RestServer(app, self._settings.rest_host, self._settings.rest_port)
         grpc = self._grpc(group, access, quota, streams, new_session, disconnects.arm)
-        return _Parts(rest, grpc, streams, book, broker, ingest, intake, cancels, disconnects, actors, roller)
+        return _Parts(rest, grpc, streams, book, broker, ingest, intake, cancels, disconnects, flattener, actors, roller)
 
     def _broker_over(self, paper: PaperBroker) -> Broker:
         """The broker as the flow sees it: with chaos in between where that is set."""
@@ -323,6 +336,7 @@ class _Parts:
     intake: Intake
     cancels: MassCancel
     disconnects: DisconnectCancels
+    flattener: Flattener
     actors: Actors
     roller: DayRoller
 

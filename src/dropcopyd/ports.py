@@ -13,6 +13,7 @@ from dropcopyd.domain.balance import Balance
 from dropcopyd.domain.command import Command, IdempotencyRecord
 from dropcopyd.domain.controls import Control, Reference
 from dropcopyd.domain.event import Batch, Event, EventType
+from dropcopyd.domain.flatten import Flatten
 from dropcopyd.domain.fold import History
 from dropcopyd.domain.instrument import Instrument, InstrumentKey
 from dropcopyd.domain.order import Order
@@ -328,5 +329,15 @@ class Store(Protocol):
 
     async def put_arming(self, arming: Arming, entry: AuditEntry | None) -> None:
         """Keep an arming, or let it go once it is neither armed nor fired, with its line of the audit log."""
+
+    async def put_flatten(self, flatten: Flatten, entry: AuditEntry | None) -> None:
+        """Keep a flatten as it is, with its line of the audit log."""
+
+    async def running_flattens(self) -> tuple[Flatten, ...]: ...
+
+    async def find_flatten(self, account_id: str, flatten_id: str) -> Flatten | None: ...
+
+    async def last_flatten_ns(self, account_id: str) -> int:
+        """When the account's last flatten began; 0 = never."""
 
     async def close(self) -> None: ...

@@ -22,6 +22,7 @@ from dropcopyd.flow.access import Access, digest, mint_key
 from dropcopyd.flow.controls import Controls
 from dropcopyd.flow.disconnect import DisconnectCancels
 from dropcopyd.flow.dispatch import Dispatcher
+from dropcopyd.flow.flatten import Flattener
 from dropcopyd.flow.hub import Hub
 from dropcopyd.flow.intake import Intake
 from dropcopyd.flow.masscancel import MassCancel
@@ -256,6 +257,9 @@ async def opened(
         controls=controls,
         cancels=cancels,
         disconnects=disconnects,
+        flattener=Flattener(
+            actors=actors, intake=intake, controls=controls, cancels=cancels, store=store, clock=clock, ids=_IDS
+        ),
         clock=clock,
         limits=limits,
         metrics=metrics,

@@ -17,6 +17,8 @@ class AuditAction(StrEnum):
     DISCONNECT_ARMED = "disconnect.armed"
     DISCONNECT_DISARMED = "disconnect.disarmed"
     DISCONNECT_FIRED = "disconnect.fired"
+    FLATTEN_STARTED = "flatten.started"
+    FLATTEN_ENDED = "flatten.ended"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -119,6 +119,11 @@ class Risk:
     """Leaves of the other orders in the instrument, in doubt and under replacement counted at their largest."""
     open_orders: int = 0
 
+    @property
+    def has_orders(self) -> bool:
+        """Whether another order in the instrument may trade."""
+        return bool(self.buys or self.sells)
+
 
 @dataclass(frozen=True, slots=True)
 class Objection:

@@ -30,6 +30,7 @@ from dropcopyd.domain.controls import (
     switched_off,
 )
 from dropcopyd.domain.exposure import leaves_at_most
+from dropcopyd.domain.flatten import Flatten
 from dropcopyd.domain.instrument import Instrument, key_of
 from dropcopyd.domain.order import ActionType, OrderSide, OrderTerms
 from dropcopyd.domain.state import Chain
@@ -84,6 +85,8 @@ class Controls:
         """Stops that are not durable yet."""
         self._writing = asyncio.Lock()
         self._rates: dict[_Place, deque[int]] = {}
+        self._flattens: dict[str, Flatten] = {}
+        """Accounts that are being flattened."""
 
     async def open(self) -> None:
         """Read what is in force; before anything is judged."""
@@ -113,7 +116,8 @@ class Controls:
 
     def evaluate(self, account: Account, symbol: str | None) -> list[Objection]:
         """What would stop any new order of the account now, in the symbol if one is given."""
-        found: list[Objection] = []
+        flatten = self._flattens.get(account.account_id)
+        found: list[Objection] = [] if flatten is None else [flattening(flatten)]
         for control in self.in_force(account, symbol):
             off = switched_off(control)
             if off is not None:
@@ -127,6 +131,9 @@ class Controls:
 
         A command that passes counts against the rates.
         """
+        flatten = self._flattens.get(actor.account.account_id)
+        if flatten is not None:
+            raise ControlError(flattening(flatten))
         controls = self.in_force(actor.account, wanted.instrument.symbol)
         if not controls:
             return
@@ -142,11 +149,27 @@ class Controls:
         """When the attempt of a command is about to begin: whether it may still leave. A cancel always may."""
         if command.action_type is ActionType.CANCEL:
             return None
+        flatten = self._flattens.get(actor.account.account_id)
+        if flatten is not None:
+            return _objection_to_closing(actor, flatten, command)
         controls = self.in_force(actor.account, command.instrument.symbol)
         if not controls:
             return None
         chain = actor.state.chains[command.order_id]
         return self._objection(actor, controls, Wanted(command.instrument, command.order_side, command.terms, chain))
+
+    def begin_flatten(self, flatten: Flatten) -> None:
+        """From now on the account takes nothing but the flatten's closing orders."""
+        self._flattens[flatten.account_id] = flatten
+
+    def end_flatten(self, flatten: Flatten) -> None:
+        """The account takes orders again, as its controls allow."""
+        self._flattens.pop(flatten.account_id, None)
+
+    def closer(self, account: Account) -> str | None:
+        """The principal whose orders a kill spares: that of the flatten under way."""
+        flatten = self._flattens.get(account.account_id)
+        return None if flatten is None else flatten.closer
 
     def _objection(self, actor: Actor, controls: Iterable[Control], wanted: Wanted) -> Objection | None:
         chain, account = wanted.chain, actor.account
@@ -359,6 +382,26 @@ class Controls:
             self._held[place] = waiting
         else:
             del self._held[place]
+
+
+def flattening(flatten: Flatten) -> Objection:
+    """Why an account takes no orders while it is flattened."""
+    text = "the account is being flattened"
+    return Objection(ControlScope.ACCOUNT, flatten.account_id, "flattening", "false", "true", text)
+
+
+def _objection_to_closing(actor: Actor, flatten: Flatten, command: Command) -> Objection | None:
+    """While an account is flattened only its closing orders leave, as long as they only reduce."""
+    if command.principal_id != flatten.closer:
+        return flattening(flatten)
+    instrument = command.instrument
+    risk = _risk_of([actor], instrument, command.order_id)
+    is_towards_zero = (command.order_side is OrderSide.BUY) == (risk.position < 0)
+    if is_towards_zero and command.terms.quantity <= money.magnitude(risk.position) and not risk.has_orders:
+        return None
+    held = money.render(risk.position)
+    text = f"the order would not only reduce what is held, now {held}"
+    return Objection(ControlScope.ACCOUNT, flatten.account_id, "is_reduce_only", "true", held, text)
 
 
 def _require_version(current: Control, version: int | None) -> None:

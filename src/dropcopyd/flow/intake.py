@@ -13,15 +13,16 @@ from typing import Any, Final
 
 import structlog
 
-from dropcopyd.domain import machine
+from dropcopyd.domain import machine, money
 from dropcopyd.domain.account import Account, Principal
 from dropcopyd.domain.catalogue import Catalogue
 from dropcopyd.domain.command import Command, IdempotencyRecord, Stamps
 from dropcopyd.domain.event import Batch
-from dropcopyd.domain.instrument import AssetClass, Instrument
+from dropcopyd.domain.flatten import Flatten
+from dropcopyd.domain.instrument import AssetClass, Instrument, InstrumentKey
 from dropcopyd.domain.limits import Limits
 from dropcopyd.domain.money import render
-from dropcopyd.domain.order import ActionType, OrderSide, OrderTerms, OrderVenue
+from dropcopyd.domain.order import ActionType, OrderSide, OrderTerms, OrderType, OrderVenue, TimeInForce
 from dropcopyd.domain.order_rules import accepted_times, spec_name
 from dropcopyd.domain.state import AccountState, Chain
 from dropcopyd.errors import Code, DropcopyError, InvalidError, NotFoundError
@@ -170,6 +171,47 @@ class Intake:
         _log.info("intent.mass_cancel", account_id=actor.account.account_id, orders=len(commands))
         return commands
 
+    async def closing(self, actor: Actor, flatten: Flatten, key: InstrumentKey) -> str | None:
+        """The intent of a flatten's order for a position, if it was sent already; its chain is then in memory."""
+        record = await self._store.find_idempotency(actor.account.account_id, _closing_key(flatten, key))
+        if record is None:
+            return None
+        async with actor.serial():
+            await actor.load(intent_id=record.intent_id)
+        return record.intent_id
+
+    async def close_position(
+        self, principal: Principal, actor: Actor, flatten: Flatten, key: InstrumentKey
+    ) -> str | None:
+        """One market order for all of a position, towards zero; the intent, once it is durable.
+
+        None when the position is flat, or something else in the instrument may trade: it is decided in one step. The
+        controls are not asked: the order only reduces. Raises as `submit`.
+        """
+        async with actor.serial():
+            position = actor.state.positions.get(key)
+            if position is None or not position.quantity or any(actor.exposure.of(key)):
+                return None
+            create = CreateRequest(
+                symbol=key[1],
+                asset_class=key[0],
+                order_side=OrderSide.SELL if position.quantity > 0 else OrderSide.BUY,
+                order_venue=OrderVenue.SMART,
+                terms=OrderTerms(
+                    order_type=OrderType.MARKET,
+                    quantity=money.magnitude(position.quantity),
+                    time_in_force=TimeInForce.DAY,
+                ),
+            )
+            request = SubmitRequest(command=create, received_ns=self._clock.now_ns())
+            place = _closing_key(flatten, key)
+            intent_id, done = await self._decide(
+                principal, actor, request, place, _canonical(request), is_judged=False
+            )
+        await asyncio.shield(done)
+        _log.info("intent.closing", account_id=actor.account.account_id, intent_id=intent_id, symbol=key[1])
+        return intent_id
+
     async def _known(self, account: Account, key: str | None, canonical: str) -> _InFlight | None:
         """What the key was used for, being committed or committed."""
         if key is None:
@@ -193,7 +235,14 @@ class Intake:
         return found
 
     async def _decide(
-        self, principal: Principal, actor: Actor, request: SubmitRequest, key: str | None, canonical: str
+        self,
+        principal: Principal,
+        actor: Actor,
+        request: SubmitRequest,
+        key: str | None,
+        canonical: str,
+        *,
+        is_judged: bool = True,
     ) -> tuple[str, asyncio.Future[None]]:
         """Inside the serial section: mint the command, let the machine decide, hand it to the store."""
         chain = await self._chain(actor, request)
@@ -215,7 +264,7 @@ class Intake:
                 else machine.amend(state, command, idempotency)
             )
 
-        if request.action_type is not ActionType.CANCEL:
+        if is_judged and request.action_type is not ActionType.CANCEL:
             self._controls.judge(actor, Wanted(instrument, command.order_side, command.terms, chain))
         registered = actor.register(decision, then=lambda _batch: self._dispatcher.ready(actor, command))
         if registered is None:
@@ -341,6 +390,11 @@ class Intake:
             strategy_id=request.strategy_id if is_first else order.strategy_id,
             outcome_at_ns=committed_ns,
         )
+
+
+def _closing_key(flatten: Flatten, key: InstrumentKey) -> str:
+    """The idempotency key of a flatten's order; no caller can send this one."""
+    return f"\x00{flatten.closer}/{key[0]}/{key[1]}"
 
 
 def _symbol_of(request: SubmitRequest) -> str:

@@ -43,6 +43,8 @@ class CancelFilter:
     symbol: str | None = None
     strategy_id: str | None = None
     created_until_ns: int | None = None
+    spared: str | None = None
+    """The principal whose orders are not taken."""
 
     def takes(self, chain: Chain) -> bool:
         """Whether the order is among them."""
@@ -52,6 +54,7 @@ class CancelFilter:
             and (self.symbol is None or order.instrument.symbol == self.symbol)
             and (self.strategy_id is None or order.strategy_id == self.strategy_id)
             and (self.created_until_ns is None or order.created_at_ns <= self.created_until_ns)
+            and (self.spared is None or chain.create is None or chain.create.principal_id != self.spared)
         )
 
 
@@ -125,6 +128,12 @@ class MassCancel:
         await self._cancel_again(_gateway(actor.account), actor, wanted)
         return sum(may_trade(chain) and wanted.takes(chain) for chain in actor.state.chains.values())
 
+    async def cancel_orders(self, actor: Actor, intents: Iterable[str]) -> None:
+        """Cancel the orders of these intents that work. Raises DropcopyError(ACCOUNT_HALTED), StoreError."""
+        found = [actor.state.chain_of_intent(intent_id) for intent_id in intents]
+        chains = [chain for chain in found if chain is not None and _is_cancellable(chain)]
+        await self._cancel(_gateway(actor.account), actor, chains)
+
     async def run(self) -> None:
         """While a kill is in force, cancel what proves alive; until cancelled."""
         while True:
@@ -139,7 +148,7 @@ class MassCancel:
 
     async def _sweep(self, principal: Principal, actor: Actor) -> None:
         await self._withhold(actor, lambda command: self._controls.recheck(actor, command))
-        await self._cancel_again(principal, actor, CancelFilter())
+        await self._cancel_again(principal, actor, CancelFilter(spared=self._controls.closer(actor.account)))
 
     async def _cancel_again(self, principal: Principal, actor: Actor, wanted: CancelFilter) -> None:
         """Cancel what the filter takes and was not cancelled a moment ago."""
@@ -157,7 +166,8 @@ class MassCancel:
     async def _stop(self, principal: Principal, account: Account) -> Cancelled:
         actor = await self._actors.get(account.account_id)
         withheld = await self._withhold(actor, lambda command: self._controls.recheck(actor, command))
-        cancelled = await self.cancel_all(principal, account, CancelFilter())
+        spared = self._controls.closer(account)
+        cancelled = await self.cancel_all(principal, account, CancelFilter(spared=spared))
         return Cancelled(cancelled.commands, withheld)
 
     async def _withhold(self, actor: Actor, objection: Callable[[Command], Objection | None]) -> int:

@@ -26,6 +26,7 @@ from dropcopyd.rest.armings import ArmingRoutes
 from dropcopyd.rest.controls import ControlRoutes
 from dropcopyd.rest.errors import internal_response, problem_response
 from dropcopyd.rest.events import EventRoutes
+from dropcopyd.rest.flattens import FlattenRoutes
 from dropcopyd.rest.gate import Dependencies, answer
 from dropcopyd.rest.history import HistoryRoutes
 from dropcopyd.rest.metrics import MetricsRoutes
@@ -82,6 +83,7 @@ def create_app(
     app.include_router(StreamRoutes(dependencies).router(), tags=["streams"])
     app.include_router(TokenRoutes(dependencies).router(), tags=["tokens"])
     app.include_router(ControlRoutes(dependencies).router(), tags=["controls"])
+    app.include_router(FlattenRoutes(dependencies).router(), tags=["controls"])
     app.include_router(ArmingRoutes(dependencies).router(), tags=["streams"])
     app.include_router(_service_router(dependencies), tags=["service"])
     for path, application in (mounted or {}).items():

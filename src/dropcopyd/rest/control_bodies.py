@@ -10,6 +10,7 @@ from dropcopyd.domain import money
 from dropcopyd.domain.controls import ControlLimits
 from dropcopyd.domain.order import OrderSide
 from dropcopyd.errors import InvalidError
+from dropcopyd.flow.flatten import DEADLINE_S, DEADLINE_S_MAX
 from dropcopyd.rest.body import Number
 from dropcopyd.rest.schemas import Shape, Uuid
 
@@ -51,6 +52,13 @@ class Kill(Shape):
     """Why."""
 
     reason: Reason | None = None
+
+
+class Flatten(Shape):
+    """Why, and how long it may take."""
+
+    reason: Reason | None = None
+    timeout_s: Annotated[int, Field(ge=1, le=DEADLINE_S_MAX)] = DEADLINE_S
 
 
 class Limits(Shape):

@@ -35,6 +35,7 @@ STATUS: Final[Mapping[Code, tuple[int, str]]] = {
     Code.ORDER_NOT_FOUND: (404, "No such order"),
     Code.HISTORY_GONE: (410, "No longer kept"),
     Code.STREAM_NOT_FOUND: (404, "No such stream"),
+    Code.FLATTEN_NOT_FOUND: (404, "No such flatten"),
     Code.UNKNOWN_SYMBOL: (422, "Unknown symbol"),
     Code.AMBIGUOUS_SYMBOL: (422, "The symbol names several instruments"),
     Code.CONTROL_REFUSED: (403, "A control objects"),

@@ -15,6 +15,7 @@ from dropcopyd.errors import InvalidError
 from dropcopyd.flow.access import Access, credential_of, parse_uuid
 from dropcopyd.flow.controls import Controls
 from dropcopyd.flow.disconnect import DisconnectCancels
+from dropcopyd.flow.flatten import Flattener
 from dropcopyd.flow.intake import Intake
 from dropcopyd.flow.masscancel import MassCancel
 from dropcopyd.flow.pump import Pumps
@@ -37,6 +38,7 @@ class Dependencies:
     controls: Controls
     cancels: MassCancel
     disconnects: DisconnectCancels
+    flattener: Flattener
     clock: Clock
     limits: Limits
     metrics: Metrics

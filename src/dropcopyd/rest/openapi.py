@@ -39,6 +39,7 @@ ACCOUNT_ID: Final[Json] = {
 }
 INTENT_ID: Final[Json] = {**ACCOUNT_ID, "name": "intent_id"}
 ORDER_ID: Final[Json] = {**ACCOUNT_ID, "name": "order_id"}
+FLATTEN_ID: Final[Json] = {**ACCOUNT_ID, "name": "flatten_id"}
 STREAM_ID: Final[Json] = {**ACCOUNT_ID, "name": "stream_id"}
 SYMBOL: Final[Json] = {
     "name": "symbol",
@@ -77,6 +78,7 @@ CONTROL_BODIES: Final = (
     control_bodies.Evaluate,
     control_bodies.CancelAll,
     control_bodies.Kill,
+    control_bodies.Flatten,
     control_bodies.Limits,
 )
 

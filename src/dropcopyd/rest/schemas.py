@@ -503,6 +503,33 @@ class Killed(Shape):
     withheld: int
 
 
+class FlattenLeg(Shape):
+    """One position on its way to zero; `quantity` is what was held when it was first seen."""
+
+    symbol: str
+    asset_class: str
+    quantity: Amount
+    status: Literal["WAITING", "CLOSING", "FLAT", "FAILED"]
+    reason_code: str | None
+    reason: str | None
+    intent_id: str | None
+    order_quantity: Amount | None
+
+
+class Flatten(Shape):
+    """A flatten: DONE when nothing works and nothing is held, INCOMPLETE when something is left and why."""
+
+    flatten_id: Uuid
+    account_id: Uuid
+    status: Literal["RUNNING", "DONE", "INCOMPLETE"]
+    key_id: str
+    reason: str | None
+    started_at: Time
+    deadline: Time
+    finished_at: Time | None
+    positions: list[FlattenLeg]
+
+
 class Arming(Shape):
     """Cancel on disconnect of one strategy; null = every order of the account."""
 

@@ -16,6 +16,7 @@ from dropcopyd.domain.balance import Balance
 from dropcopyd.domain.command import IdempotencyRecord
 from dropcopyd.domain.controls import Control
 from dropcopyd.domain.event import Batch, EventType
+from dropcopyd.domain.flatten import Flatten
 from dropcopyd.domain.fold import History
 from dropcopyd.domain.instrument import Instrument, InstrumentKey
 from dropcopyd.domain.limits import Limits
@@ -35,7 +36,7 @@ from dropcopyd.ports import (
     Page,
 )
 from dropcopyd.record import Record
-from dropcopyd.store import armings, controls, loading, migrate, positions, rows
+from dropcopyd.store import armings, controls, flattens, loading, migrate, positions, rows
 from dropcopyd.store.history import SqliteHistory
 from dropcopyd.store.metrics import SqliteMetrics
 from dropcopyd.store.queries import SqliteQueries
@@ -125,6 +126,18 @@ class SqliteStore:
 
     async def put_arming(self, arming: Arming, entry: AuditEntry | None) -> None:
         await self._transact(lambda connection: armings.put_arming(connection, arming, entry))
+
+    async def put_flatten(self, flatten: Flatten, entry: AuditEntry | None) -> None:
+        await self._transact(lambda connection: flattens.put_flatten(connection, flatten, entry))
+
+    async def running_flattens(self) -> tuple[Flatten, ...]:
+        return await self._read(flattens.running_flattens)
+
+    async def find_flatten(self, account_id: str, flatten_id: str) -> Flatten | None:
+        return await self._read(lambda connection: flattens.find_flatten(connection, account_id, flatten_id))
+
+    async def last_flatten_ns(self, account_id: str) -> int:
+        return await self._read(lambda connection: flattens.last_flatten_ns(connection, account_id))
 
     async def _transact(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
         """Work on the writer's thread, in its turn and in a transaction of its own. Raises StoreError."""
