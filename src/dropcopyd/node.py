@@ -28,6 +28,7 @@ from dropcopyd.flow.flatten import Flattener
 from dropcopyd.flow.hub import Hub
 from dropcopyd.flow.ingest import Ingest
 from dropcopyd.flow.intake import Intake
+from dropcopyd.flow.losses import LossWatch
 from dropcopyd.flow.masscancel import MassCancel
 from dropcopyd.flow.ownership import Actors, Spawn
 from dropcopyd.flow.pump import Pumps
@@ -132,6 +133,7 @@ class Node:
     ) -> None:
         for account in accounts:
             await parts.ingest.begin(account.account_id)
+        await parts.losses.open()
         services.create_task(parts.rest.run())
         await parts.rest.started()
         addresses = await self._open_ports(parts)
@@ -142,6 +144,7 @@ class Node:
         services.create_task(parts.cancels.run())
         services.create_task(parts.disconnects.run())
         services.create_task(parts.flattener.run())
+        services.create_task(parts.losses.run())
         services.create_task(_sweep(parts.actors))
         self._is_ready = True
         _log.info("node.ready", rest=addresses.rest, grpc=addresses.grpc, grpc_tls=addresses.grpc_tls)
@@ -231,6 +234,15 @@ class Node:
             ids=self._ids,
         )
         await flattener.open()
+        losses = LossWatch(
+            actors=actors,
+            controls=controls,
+            cancels=cancels,
+            flattener=flattener,
+            store=store,
+            clock=clock,
+            references=_prices_of(paper),
+        )
         disconnects = DisconnectCancels(access=access, actors=actors, cancels=cancels, store=store, clock=clock)
         await disconnects.open()
         streams.on_lost = disconnects.lost
@@ -247,6 +259,7 @@ class Node:
                 cancels=cancels,
                 disconnects=disconnects,
                 flattener=flattener,
+                losses=losses,
                 clock=clock,
                 limits=limits,
                 metrics=metrics,
@@ -259,7 +272,7 @@ class Node:
         )
         rest = RestServer(app, self._settings.rest_host, self._settings.rest_port)
         grpc = self._grpc(group, access, quota, streams, new_session, disconnects.arm)
-        return _Parts(rest, grpc, streams, book, broker, ingest, intake, cancels, disconnects, flattener, actors, roller)
+        return _Parts(rest, grpc, streams, book, broker, ingest, intake, cancels, disconnects, flattener, losses, actors, roller)
 
     def _broker_over(self, paper: PaperBroker) -> Broker:
         """The broker as the flow sees it: with chaos in between where that is set."""
@@ -337,6 +350,7 @@ class _Parts:
     cancels: MassCancel
     disconnects: DisconnectCancels
     flattener: Flattener
+    losses: LossWatch
     actors: Actors
     roller: DayRoller
 

@@ -16,6 +16,7 @@ from dropcopyd.domain.event import Batch, Event, EventType
 from dropcopyd.domain.flatten import Flatten
 from dropcopyd.domain.fold import History
 from dropcopyd.domain.instrument import Instrument, InstrumentKey
+from dropcopyd.domain.losses import HighWater
 from dropcopyd.domain.order import Order
 from dropcopyd.domain.position import Position
 from dropcopyd.domain.report import BrokerCapabilities, BrokerReport, BrokerSnapshot, FindResult, SubmitResult
@@ -339,5 +340,15 @@ class Store(Protocol):
 
     async def last_flatten_ns(self, account_id: str) -> int:
         """When the account's last flatten began; 0 = never."""
+
+    async def realized(self, account_id: str) -> list[tuple[Instrument, Decimal]]:
+        """What each position of the account has realized so far; those without are left out."""
+
+    async def high_waters(self) -> tuple[HighWater, ...]: ...
+
+    async def put_high_water(self, mark: HighWater) -> None: ...
+
+    async def forget_high_waters(self, control: Control) -> None:
+        """Let a control's marks go: it is watched no more."""
 
     async def close(self) -> None: ...

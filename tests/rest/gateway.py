@@ -25,6 +25,7 @@ from dropcopyd.flow.dispatch import Dispatcher
 from dropcopyd.flow.flatten import Flattener
 from dropcopyd.flow.hub import Hub
 from dropcopyd.flow.intake import Intake
+from dropcopyd.flow.losses import LossWatch
 from dropcopyd.flow.masscancel import MassCancel
 from dropcopyd.flow.ownership import Actors
 from dropcopyd.flow.pump import Pumps
@@ -250,6 +251,18 @@ async def opened(
     disconnects = DisconnectCancels(access=access, actors=actors, cancels=cancels, store=store, clock=clock)
     await disconnects.open()
     streams.on_lost = disconnects.lost
+    flattener = Flattener(
+        actors=actors, intake=intake, controls=controls, cancels=cancels, store=store, clock=clock, ids=_IDS
+    )
+    losses = LossWatch(
+        actors=actors,
+        controls=controls,
+        cancels=cancels,
+        flattener=flattener,
+        store=store,
+        clock=clock,
+        references=lambda _account, _instrument: None,
+    )
     dependencies = Dependencies(
         access=access,
         intake=intake,
@@ -257,9 +270,8 @@ async def opened(
         controls=controls,
         cancels=cancels,
         disconnects=disconnects,
-        flattener=Flattener(
-            actors=actors, intake=intake, controls=controls, cancels=cancels, store=store, clock=clock, ids=_IDS
-        ),
+        flattener=flattener,
+        losses=losses,
         clock=clock,
         limits=limits,
         metrics=metrics,

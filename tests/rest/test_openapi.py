@@ -40,6 +40,7 @@ ROUTES = {
     ("DELETE", "/v1/streams/{stream_id}"),
     ("POST", "/v1/accounts/{account_id}/flatten"),
     ("GET", "/v1/accounts/{account_id}/flattens/{flatten_id}"),
+    ("GET", "/v1/accounts/{account_id}/risk"),
     ("GET", "/v1/accounts/{account_id}/armings"),
     ("DELETE", "/v1/accounts/{account_id}/armings"),
     ("POST", "/v1/tokens"),

@@ -13,6 +13,7 @@ class AuditAction(StrEnum):
     CONTROL_CHANGED = "control.changed"
     KILLED = "killed"
     KILL_RELEASED = "kill.released"
+    LIMIT_BREACHED = "limit.breached"
     ORDERS_CANCELLED = "orders.cancelled"
     DISCONNECT_ARMED = "disconnect.armed"
     DISCONNECT_DISARMED = "disconnect.disarmed"

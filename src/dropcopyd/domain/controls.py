@@ -51,11 +51,32 @@ class ControlLimits:
     is_reduce_only: bool = False
     allows_live_trading: bool = True
     """Whether accounts at brokers other than the paper broker may trade."""
+    daily_loss_max: Decimal | None = None
+    """Of a day, realized and marked, in each currency by itself; watched, and a kill when it is passed."""
+    drawdown_max: Decimal | None = None
+    """From the most that was made since it is watched."""
+    flattens_on_breach: bool = False
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether there is a loss to watch for."""
+        return self.daily_loss_max is not None or self.drawdown_max is not None
 
 
 NO_LIMITS: Final = ControlLimits()
 REFERENCE_AGE_S: Final = 60
 """The age of a reference price where a control needs one and does not say."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Breach:
+    """What latched a control by itself: the limit's name, its value, and what was reached. Amounts as texts."""
+
+    rule: str
+    limit: str
+    actual: str
+    currency: str
+    at_ns: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +91,8 @@ class Control:
     manual_reason: str | None = None
     is_killed: bool = False
     """The latch of a kill: everything that works, or proves to, is cancelled until it is released."""
+    breach: Breach | None = None
+    """Why it is killed, when it was a loss."""
     limits: ControlLimits = NO_LIMITS
     version: int = 0
     created_at_ns: int = 0
@@ -139,6 +162,10 @@ class Objection:
 
 def switched_off(control: Control) -> Objection | None:
     """The objection of a control that is switched off, whatever is asked."""
+    breach = control.breach
+    if control.is_killed and breach is not None:
+        text = f"stopped by a loss of {breach.actual} {breach.currency}, above {breach.limit}, until it is released"
+        return _objection(control, breach.rule, breach.limit, breach.actual, text)
     if control.is_killed:
         return _objection(control, "killed", "false", "true", "a kill is in force")
     if control.manually_disabled:
@@ -153,6 +180,16 @@ def objection(control: Control, ask: Ask, risk: Risk) -> Objection | None:
     if off is not None or control.limits is NO_LIMITS:
         return off
     return next(_broken(control, ask, risk), None)
+
+
+def unjudged(control: Control, rule: str, limit: Decimal, why: str) -> Objection:
+    """The objection to an order that may lose more, while a loss that is limited is not known."""
+    return _objection(control, rule, money.render(limit), "unknown", f"{rule} cannot be judged: {why}")
+
+
+def only_reduces(ask: Ask, risk: Risk) -> bool:
+    """Whether the order cannot make a position larger on its side, whatever else is filled."""
+    return _worst_position(ask, risk) <= 0
 
 
 def needs_reference(controls: Iterable[Control]) -> bool:

@@ -109,15 +109,16 @@ def daily_pnl_of(position: Position, mark: Decimal | None) -> Decimal | None:
     """
     if not position.is_day_known:
         return None
-    then = _unrealized(position.instrument, position.day_quantity, position.day_cost, position.day_mark)
-    now = _unrealized(position.instrument, position.quantity, position.cost, mark)
+    then = unrealized_pnl(position.instrument, position.day_quantity, position.day_cost, position.day_mark)
+    now = unrealized_pnl(position.instrument, position.quantity, position.cost, mark)
     if then is None or now is None:
         return None
     realized = money.subtract(position.realized_pnl, position.day_realized_pnl)
     return money.add(realized, money.subtract(now, then))
 
 
-def _unrealized(instrument: Instrument, quantity: Decimal, cost: Decimal, mark: Decimal | None) -> Decimal | None:
+def unrealized_pnl(instrument: Instrument, quantity: Decimal, cost: Decimal, mark: Decimal | None) -> Decimal | None:
+    """What a position would gain if it were closed at the mark; None where one is needed and not known."""
     if not quantity:
         return money.ZERO
     if mark is None or (is_inverse(instrument) and mark <= 0):

@@ -9,16 +9,17 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Final
 
 import structlog
 
-from dropcopyd.domain import money
-from dropcopyd.domain.account import Account, BrokerKind, Principal
+from dropcopyd.domain.account import Account, BrokerKind, Principal, PrincipalType
 from dropcopyd.domain.audit import AuditAction, AuditEntry
 from dropcopyd.domain.command import Command
 from dropcopyd.domain.controls import (
     Ask,
+    Breach,
     Control,
     ControlLimits,
     ControlScope,
@@ -26,16 +27,19 @@ from dropcopyd.domain.controls import (
     Reference,
     Risk,
     objection,
+    only_reduces,
     rules_of_symbol,
     switched_off,
+    unjudged,
 )
 from dropcopyd.domain.exposure import leaves_at_most
 from dropcopyd.domain.flatten import Flatten
-from dropcopyd.domain.instrument import Instrument, key_of
+from dropcopyd.domain.instrument import Instrument
 from dropcopyd.domain.order import ActionType, OrderSide, OrderTerms
 from dropcopyd.domain.state import Chain
 from dropcopyd.errors import Code, DropcopyError
 from dropcopyd.flow.ownership import Actor, Actors
+from dropcopyd.flow.risk import flattening, objection_to_closing, risk_of
 from dropcopyd.ports import Clock, Store
 
 _log = structlog.get_logger()
@@ -87,6 +91,8 @@ class Controls:
         self._rates: dict[_Place, deque[int]] = {}
         self._flattens: dict[str, Flatten] = {}
         """Accounts that are being flattened."""
+        self._unknown: dict[_Place, tuple[str, Decimal, str]] = {}
+        """Losses that are limited and not known: the rule, its limit, and why not."""
 
     async def open(self) -> None:
         """Read what is in force; before anything is judged."""
@@ -120,8 +126,11 @@ class Controls:
         found: list[Objection] = [] if flatten is None else [flattening(flatten)]
         for control in self.in_force(account, symbol):
             off = switched_off(control)
+            unknown = self._unknown.get(_place(control))
             if off is not None:
                 found.append(off)
+            elif unknown is not None:
+                found.append(unjudged(control, *unknown))
             if symbol is not None:
                 found += rules_of_symbol(control, symbol, is_live=_is_live(account))
         return found
@@ -151,12 +160,23 @@ class Controls:
             return None
         flatten = self._flattens.get(actor.account.account_id)
         if flatten is not None:
-            return _objection_to_closing(actor, flatten, command)
+            return objection_to_closing(actor, flatten, command)
         controls = self.in_force(actor.account, command.instrument.symbol)
         if not controls:
             return None
         chain = actor.state.chains[command.order_id]
         return self._objection(actor, controls, Wanted(command.instrument, command.order_side, command.terms, chain))
+
+    def watched(self) -> list[Control]:
+        """The controls that limit a loss."""
+        return [control for control in self._controls.values() if control.limits.is_watched]
+
+    def cannot_judge(self, control: Control, unknown: tuple[str, Decimal, str] | None) -> None:
+        """Whether a limited loss is not known now: the rule, its limit, and why not; None = it is known."""
+        if unknown is None:
+            self._unknown.pop(_place(control), None)
+        else:
+            self._unknown[_place(control)] = unknown
 
     def begin_flatten(self, flatten: Flatten) -> None:
         """From now on the account takes nothing but the flatten's closing orders."""
@@ -187,17 +207,26 @@ class Controls:
         order_id = None if chain is None else chain.order.order_id
         for control in controls:
             found = objection(control, ask, self._risk(control, actor, wanted.instrument, order_id))
+            if found is None and self._unknown:
+                found = self._unjudged(control, actor, ask, order_id)
             if found is not None:
                 return found
         return None
 
+    def _unjudged(self, control: Control, actor: Actor, ask: Ask, order_id: str | None) -> Objection | None:
+        """While a limited loss is not known, only what reduces passes."""
+        unknown = self._unknown.get(_place(control))
+        if unknown is None or only_reduces(ask, risk_of([actor], ask.instrument, order_id)):
+            return None
+        return unjudged(control, *unknown)
+
     def _risk(self, control: Control, actor: Actor, instrument: Instrument, order_id: str | None) -> Risk:
         """What is at risk in the control's scope beside the order: the account's, or the sum over its organization."""
         if control.scope is ControlScope.ACCOUNT:
-            return _risk_of([actor], instrument, order_id)
+            return risk_of([actor], instrument, order_id)
         organization_id = control.organization_id
         everybody = [one for one in self._actors if one.account.organization_id == organization_id]
-        return _risk_of(everybody, instrument, order_id)
+        return risk_of(everybody, instrument, order_id)
 
     def _too_fast(self, control: Control) -> Objection | None:
         limit = control.limits.orders_per_second_max
@@ -303,12 +332,22 @@ class Controls:
             principal, named, lambda current: replace(current, is_killed=True), AuditAction.KILLED, detail, is_stop=True
         )
 
+    async def latch_by(self, named: Control, breach: Breach) -> Control:
+        """Kill because of a loss, in force at once as `latch`; the first breach stays until it is released."""
+        detail = {"control": breach.rule, "limit": breach.limit, "actual": f"{breach.actual} {breach.currency}"}
+
+        def change(current: Control) -> Control:
+            return replace(current, is_killed=True, breach=current.breach or breach)
+
+        gateway = Principal(named.organization_id, GATEWAY, frozenset(), PrincipalType.SERVICE)
+        return await self._write(gateway, named, change, AuditAction.LIMIT_BREACHED, detail, is_stop=True)
+
     async def release(self, principal: Principal, named: Control, version: int | None) -> Control:
         """End a kill; needs the version. Raises DropcopyError as `switch`."""
 
         def change(current: Control) -> Control:
             _require_version(current, version)
-            return replace(current, is_killed=False)
+            return replace(current, is_killed=False, breach=None)
 
         return await self._write(principal, named, change, AuditAction.KILL_RELEASED, {})
 
@@ -384,26 +423,6 @@ class Controls:
             del self._held[place]
 
 
-def flattening(flatten: Flatten) -> Objection:
-    """Why an account takes no orders while it is flattened."""
-    text = "the account is being flattened"
-    return Objection(ControlScope.ACCOUNT, flatten.account_id, "flattening", "false", "true", text)
-
-
-def _objection_to_closing(actor: Actor, flatten: Flatten, command: Command) -> Objection | None:
-    """While an account is flattened only its closing orders leave, as long as they only reduce."""
-    if command.principal_id != flatten.closer:
-        return flattening(flatten)
-    instrument = command.instrument
-    risk = _risk_of([actor], instrument, command.order_id)
-    is_towards_zero = (command.order_side is OrderSide.BUY) == (risk.position < 0)
-    if is_towards_zero and command.terms.quantity <= money.magnitude(risk.position) and not risk.has_orders:
-        return None
-    held = money.render(risk.position)
-    text = f"the order would not only reduce what is held, now {held}"
-    return Objection(ControlScope.ACCOUNT, flatten.account_id, "is_reduce_only", "true", held, text)
-
-
 def _require_version(current: Control, version: int | None) -> None:
     if version is None:
         raise DropcopyError(
@@ -415,19 +434,6 @@ def _require_version(current: Control, version: int | None) -> None:
             f"the control has version {current.version}, not {version}; read it again",
             version=current.version,
         )
-
-
-def _risk_of(actors: Iterable[Actor], instrument: Instrument, order_id: str | None) -> Risk:
-    key = key_of(instrument)
-    position = buys = sells = money.ZERO
-    open_orders = 0
-    for actor in actors:
-        held = actor.state.positions.get(key)  # what is held is always in memory
-        position = position if held is None else money.add(position, held.quantity)
-        others = actor.exposure.of(key, order_id)
-        buys, sells = money.add(buys, others[0]), money.add(sells, others[1])
-        open_orders += actor.exposure.open_orders - actor.exposure.is_open(order_id or "")
-    return Risk(position=position, buys=buys, sells=sells, open_orders=open_orders)
 
 
 def _place(control: Control) -> _Place:

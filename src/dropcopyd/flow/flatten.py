@@ -21,10 +21,11 @@ from dropcopyd.domain.exposure import may_trade
 from dropcopyd.domain.flatten import Flatten, FlattenLeg, FlattenStatus, LegStatus
 from dropcopyd.domain.instrument import InstrumentKey
 from dropcopyd.errors import Code, DropcopyError, NotFoundError
-from dropcopyd.flow.controls import Controls, flattening
+from dropcopyd.flow.controls import Controls
 from dropcopyd.flow.intake import Intake
 from dropcopyd.flow.masscancel import CancelFilter, MassCancel
 from dropcopyd.flow.ownership import Actor, Actors
+from dropcopyd.flow.risk import flattening
 from dropcopyd.ports import Clock, Ids, Store
 
 _log = structlog.get_logger()

@@ -134,6 +134,10 @@ class MassCancel:
         chains = [chain for chain in found if chain is not None and _is_cancellable(chain)]
         await self._cancel(_gateway(actor.account), actor, chains)
 
+    async def stop(self, account: Account) -> Cancelled:
+        """After a latch of the gateway's own: withhold and cancel. Raises DropcopyError(ACCOUNT_HALTED), StoreError."""
+        return await self._stop(_gateway(account), account)
+
     async def run(self) -> None:
         """While a kill is in force, cancel what proves alive; until cancelled."""
         while True:

@@ -31,6 +31,7 @@ from dropcopyd.rest.gate import Dependencies, answer
 from dropcopyd.rest.history import HistoryRoutes
 from dropcopyd.rest.metrics import MetricsRoutes
 from dropcopyd.rest.read import ReadRoutes
+from dropcopyd.rest.risk import RiskRoutes
 from dropcopyd.rest.streams import StreamRoutes
 from dropcopyd.rest.tokens import TokenRoutes
 from dropcopyd.rest.write import WriteRoutes
@@ -84,6 +85,7 @@ def create_app(
     app.include_router(TokenRoutes(dependencies).router(), tags=["tokens"])
     app.include_router(ControlRoutes(dependencies).router(), tags=["controls"])
     app.include_router(FlattenRoutes(dependencies).router(), tags=["controls"])
+    app.include_router(RiskRoutes(dependencies).router(), tags=["controls"])
     app.include_router(ArmingRoutes(dependencies).router(), tags=["streams"])
     app.include_router(_service_router(dependencies), tags=["service"])
     for path, application in (mounted or {}).items():

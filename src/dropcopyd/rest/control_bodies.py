@@ -77,6 +77,9 @@ class Limits(Shape):
     allows_short_selling: bool = True
     is_reduce_only: bool = False
     allows_live_trading: bool = True
+    daily_loss_max: Positive | None = None
+    drawdown_max: Positive | None = None
+    flattens_on_breach: bool = False
 
     def limits(self) -> ControlLimits:
         """In the domain's words."""

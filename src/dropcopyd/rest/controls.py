@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from dropcopyd.domain.account import Account, Principal, Scope
 from dropcopyd.domain.audit import AuditEntry
-from dropcopyd.domain.controls import Control, ControlScope, Objection, limits_to_json
+from dropcopyd.domain.controls import Breach, Control, ControlScope, Objection, limits_to_json
 from dropcopyd.domain.order import OrderSide
 from dropcopyd.errors import Code, InvalidError
 from dropcopyd.flow.access import parse_uuid
@@ -236,6 +236,8 @@ class ControlRoutes:
 
     async def _limit(self, request: Request, principal: Principal, current: Control) -> Control:
         limits = control_bodies.read(control_bodies.Limits, await read_json(request, self._limits)).limits()
+        if limits.is_watched and current.scope is ControlScope.SYMBOL:
+            raise InvalidError("losses are watched of accounts and organizations", pointer="/daily_loss_max")
         return await self._controls.limit(principal, current, limits, _if_match(request))
 
     def _of_organization(self, principal: Principal) -> Control:
@@ -269,10 +271,21 @@ def _control(control: Control) -> dict[str, Any]:
         "manually_disabled": control.manually_disabled,
         "manual_reason": control.manual_reason,
         "killed": control.is_killed,
+        "breach": None if control.breach is None else _breach(control.breach),
         "limits": limits_to_json(control.limits),
         "version": control.version,
         "created_at": render_time(control.created_at_ns),
         "updated_at": render_time(control.updated_at_ns),
+    }
+
+
+def _breach(breach: Breach) -> dict[str, Any]:
+    return {
+        "control": breach.rule,
+        "limit": breach.limit,
+        "actual": breach.actual,
+        "currency": breach.currency,
+        "at": render_time(breach.at_ns),
     }
 
 

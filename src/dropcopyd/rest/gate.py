@@ -17,6 +17,7 @@ from dropcopyd.flow.controls import Controls
 from dropcopyd.flow.disconnect import DisconnectCancels
 from dropcopyd.flow.flatten import Flattener
 from dropcopyd.flow.intake import Intake
+from dropcopyd.flow.losses import LossWatch
 from dropcopyd.flow.masscancel import MassCancel
 from dropcopyd.flow.pump import Pumps
 from dropcopyd.flow.streams import Streams
@@ -39,6 +40,7 @@ class Dependencies:
     cancels: MassCancel
     disconnects: DisconnectCancels
     flattener: Flattener
+    losses: LossWatch
     clock: Clock
     limits: Limits
     metrics: Metrics

@@ -440,6 +440,19 @@ class ControlLimits(Shape):
     allows_short_selling: bool
     is_reduce_only: bool
     allows_live_trading: bool
+    daily_loss_max: Amount | None
+    drawdown_max: Amount | None
+    flattens_on_breach: bool
+
+
+class Breach(Shape):
+    """The loss that latched a control."""
+
+    control: str
+    limit: Amount
+    actual: Amount
+    currency: str
+    at: Time
 
 
 class Control(Shape):
@@ -450,6 +463,7 @@ class Control(Shape):
     manually_disabled: bool
     manual_reason: str | None
     killed: bool
+    breach: Breach | None
     limits: ControlLimits
     version: int
     created_at: Time
@@ -501,6 +515,32 @@ class Killed(Shape):
     control: Control
     cancels: list[CancelAsked]
     withheld: int
+
+
+class UnknownProfit(Shape):
+    """A position whose profit is not known, and why."""
+
+    symbol: str
+    why: str
+
+
+class CurrencyRisk(Shape):
+    """How an account stands in one currency; null = not known, never zero."""
+
+    currency: str
+    daily_pnl: Amount | None
+    profit: Amount | None
+    high_water: Amount | None
+    drawdown: Amount | None
+    unknown: list[UnknownProfit]
+
+
+class AccountRisk(Shape):
+    """What daily loss and drawdown are judged by, at the prices of now."""
+
+    account_id: Uuid
+    at: Time
+    currencies: list[CurrencyRisk]
 
 
 class FlattenLeg(Shape):

@@ -2,10 +2,11 @@
 
 import json
 import sqlite3
+from dataclasses import asdict
 from typing import Any
 
 from dropcopyd.domain.audit import AuditAction, AuditEntry
-from dropcopyd.domain.controls import Control, ControlScope, limits_from_json, limits_to_json
+from dropcopyd.domain.controls import Breach, Control, ControlScope, limits_from_json, limits_to_json
 
 
 def read_controls(connection: sqlite3.Connection) -> tuple[Control, ...]:
@@ -22,6 +23,7 @@ def put_control(connection: sqlite3.Connection, control: Control, entry: AuditEn
         "manually_disabled": int(control.manually_disabled),
         "manual_reason": control.manual_reason,
         "is_killed": int(control.is_killed),
+        "breach": None if control.breach is None else json.dumps(asdict(control.breach)),
         "limits": json.dumps(limits_to_json(control.limits)),
         "version": control.version,
         "created_at_ns": control.created_at_ns,
@@ -66,6 +68,7 @@ def _control_of(row: Any) -> Control:
         manually_disabled=bool(row["manually_disabled"]),
         manual_reason=row["manual_reason"],
         is_killed=bool(row["is_killed"]),
+        breach=None if row["breach"] is None else Breach(**json.loads(row["breach"])),
         limits=limits_from_json(json.loads(row["limits"])),
         version=row["version"],
         created_at_ns=row["created_at_ns"],

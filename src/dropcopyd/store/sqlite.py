@@ -4,6 +4,7 @@ import asyncio
 import json
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import IO, TypeVar
 
@@ -20,6 +21,7 @@ from dropcopyd.domain.flatten import Flatten
 from dropcopyd.domain.fold import History
 from dropcopyd.domain.instrument import Instrument, InstrumentKey
 from dropcopyd.domain.limits import Limits
+from dropcopyd.domain.losses import HighWater
 from dropcopyd.domain.position import Position
 from dropcopyd.domain.state import AccountState, Chain
 from dropcopyd.errors import Code, StoreError
@@ -36,7 +38,7 @@ from dropcopyd.ports import (
     Page,
 )
 from dropcopyd.record import Record
-from dropcopyd.store import armings, controls, flattens, loading, migrate, positions, rows
+from dropcopyd.store import armings, controls, flattens, loading, losses, migrate, positions, rows
 from dropcopyd.store.history import SqliteHistory
 from dropcopyd.store.metrics import SqliteMetrics
 from dropcopyd.store.queries import SqliteQueries
@@ -138,6 +140,22 @@ class SqliteStore:
 
     async def last_flatten_ns(self, account_id: str) -> int:
         return await self._read(lambda connection: flattens.last_flatten_ns(connection, account_id))
+
+    async def realized(self, account_id: str) -> list[tuple[Instrument, Decimal]]:
+        account = self._accounts[account_id]
+        return await self._read(
+            lambda connection: losses.realized(connection, account, self._reader.instruments_by(connection))
+        )
+
+    async def high_waters(self) -> tuple[HighWater, ...]:
+        return await self._read(losses.read_high_waters)
+
+    async def put_high_water(self, mark: HighWater) -> None:
+        await self._transact(lambda connection: losses.put_high_water(connection, mark))
+
+    async def forget_high_waters(self, control: Control) -> None:
+        place = control.organization_id, control.scope.value, control.subject
+        await self._transact(lambda connection: losses.forget_high_waters(connection, *place))
 
     async def _transact(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
         """Work on the writer's thread, in its turn and in a transaction of its own. Raises StoreError."""
