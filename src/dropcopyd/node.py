@@ -272,7 +272,9 @@ class Node:
         )
         rest = RestServer(app, self._settings.rest_host, self._settings.rest_port)
         grpc = self._grpc(group, access, quota, streams, new_session, disconnects.arm)
-        return _Parts(rest, grpc, streams, book, broker, ingest, intake, cancels, disconnects, flattener, losses, actors, roller)
+        return _Parts(
+            rest, grpc, streams, book, broker, ingest, intake, cancels, disconnects, flattener, losses, actors, roller
+        )
 
     def _broker_over(self, paper: PaperBroker) -> Broker:
         """The broker as the flow sees it: with chaos in between where that is set."""

@@ -9,6 +9,7 @@ import struct
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
+from functools import cache
 from typing import Any, Final, TypeVar
 
 from google.protobuf import json_format
@@ -28,6 +29,11 @@ from dropcopyd.domain.position import Position
 from dropcopyd.ports import AccountHead, ResumeAnswer
 
 _PREFIX: Final = struct.Struct(">BI")
+_SEQUENCE: Final = b"\xc0\x3e"
+_ACCOUNT_ID: Final = b"\xca\x3e"
+_KIND_SEQUENCE: Final = b"\xd0\x3e"
+_CHAIN: Final = b"\xd9\x3e"
+"""The tags of TradingEvent's fields 1000 to 1003."""
 _NANOSECONDS: Final = 1_000_000_000
 _Word = TypeVar("_Word", bound=StrEnum)
 
@@ -35,6 +41,16 @@ _Word = TypeVar("_Word", bound=StrEnum)
 def frame(message: bytes) -> bytes:
     """The message with its 5-byte prefix: not compressed, length big-endian."""
     return _PREFIX.pack(0, len(message)) + message
+
+
+def _varint(number: int) -> bytes:
+    """A whole number >= 0 as protobuf writes it."""
+    out = bytearray()
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
 
 
 def messages_of(segment: bytes) -> Iterator[bytes]:
@@ -65,6 +81,7 @@ _BROKER: Final = numbers(BrokerKind, "BROKER")
 _SIDE: Final = numbers(OrderSide, "ORDER_SIDE")
 
 
+@cache
 def _enum(prefix: str, word: StrEnum | None) -> Any:
     """The contract's number of one word, 0 (unspecified) for None."""
     return getattr(pb, f"{prefix}_{'UNSPECIFIED' if word is None else word.value}")
@@ -123,11 +140,21 @@ class ProtobufEncoder:
         SHA-256(previous hash, then the event's bytes with 1000 to 1002 and without 1003); the chain is its first 8
         bytes as a big-endian number (contract.md, TradingEvent.1003).
         """
-        fields = pb.TradingEvent(sequence=sequence, account_id=account_id, kind_sequence=kind_sequence)
-        numbered = encoded + fields.SerializeToString(deterministic=True)
+        name = account_id.encode()
+        numbered = b"".join(
+            (
+                encoded,
+                _SEQUENCE,
+                _varint(sequence),
+                _ACCOUNT_ID,
+                _varint(len(name)),
+                name,
+                _KIND_SEQUENCE,
+                _varint(kind_sequence),
+            )
+        )
         digest = hashlib.sha256(previous + numbered).digest()
-        chain = pb.TradingEvent(chain=int.from_bytes(digest[:8], "big"))
-        return numbered + chain.SerializeToString(), digest
+        return numbered + _CHAIN + digest[7::-1], digest
 
     def _instrument(self, instrument: Instrument) -> pb.Instrument:
         message = self._instruments.get(instrument)

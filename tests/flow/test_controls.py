@@ -20,7 +20,7 @@ from dropcopyd.flow.controls import ControlError
 from dropcopyd.flow.intake import AmendRequest, SubmitRequest
 from dropcopyd.flow.masscancel import CancelFilter, MassCancel
 from tests.domain.build import AAPL, START_NS, limit_terms, report, trade
-from tests.flow.trading import ONE, Gateway, create, trading
+from tests.flow.trading import ONE, Gateway, create, never, trading
 from tests.store.build import ORGANIZATIONS, account, make_folder
 
 ORGANIZATION = ORGANIZATIONS[0]
@@ -263,6 +263,7 @@ async def test_a_kill_withholds_what_waits_and_cancels_what_works(gateway: Gatew
 async def test_the_latch_cancels_an_order_in_doubt_that_proves_alive(gateway: Gateway) -> None:
     await gateway.connect()
     gateway.broker.answers.append(Unknown("no answer"))
+    gateway.broker.findings.extend([never] * 1_000)
     command = await gateway.create()
     await gateway.until(command, OutcomeKind.IN_DOUBT)
     mass = cancels(gateway)

@@ -21,7 +21,7 @@ from dropcopyd.ports import Store
 from dropcopyd.store.sqlite import SqliteStore
 from dropcopyd.system import RandomIds
 from tests.domain.build import report
-from tests.flow.trading import ONE, Gateway, trading
+from tests.flow.trading import ONE, Gateway, never, trading
 from tests.store.build import ORGANIZATIONS, account, make_folder
 
 PRINCIPAL = Principal(ORGANIZATIONS[0], "key", frozenset(Scope))
@@ -121,6 +121,7 @@ async def test_the_grace_runs_from_the_loss_to_the_second(gateway: Gateway) -> N
 async def test_an_order_in_doubt_is_cancelled_when_it_proves_alive_and_a_later_one_is_not(gateway: Gateway) -> None:
     await gateway.connect()
     gateway.broker.answers.append(Unknown("no answer"))
+    gateway.broker.findings.extend([never] * 1_000)
     command = await gateway.create(strategy_id="s")
     await gateway.until(command, OutcomeKind.IN_DOUBT)
     node = Node(gateway)

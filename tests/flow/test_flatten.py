@@ -19,7 +19,7 @@ from dropcopyd.flow.flatten import Flattener
 from dropcopyd.flow.masscancel import CancelFilter, MassCancel
 from dropcopyd.system import RandomIds
 from tests.domain.build import bust, report, trade
-from tests.flow.trading import Gateway, create, trading
+from tests.flow.trading import Gateway, create, never, trading
 from tests.store.build import ORGANIZATIONS, account, make_folder
 
 PRINCIPAL = Principal(ORGANIZATIONS[0], "key", frozenset(Scope))
@@ -130,7 +130,7 @@ async def test_orders_are_cancelled_first_then_each_position_gets_one_order(gate
 async def test_an_order_in_doubt_holds_its_instrument_back(gateway: Gateway) -> None:
     await hold(gateway)
     gateway.broker.answers.append(Unknown("no answer"))
-    gateway.broker.findings.extend([ConnectionError("later")] * 3)
+    gateway.broker.findings.extend([never] * 1_000)
     doubtful = await gateway.create(quantity="5", order_side=OrderSide.SELL)
     await gateway.until(doubtful, OutcomeKind.IN_DOUBT)
     flattening = Flattening(gateway)

@@ -160,8 +160,9 @@ async def test_subscribe_events_is_armed_by_metadata(daemon: Daemon, rest: Rest)
         )
         call = method(request, metadata=metadata)
         async with asyncio.timeout(_WAIT_S):
-            while (await call.read()).status.code != "armed":
-                pass
+            event: Any = None
+            while event is None or event.status.code != "armed":
+                event = await call.read()
         call.cancel()
     await settled(rest, mine, "CANCELLED")
 
@@ -194,7 +195,7 @@ async def test_a_killed_client_is_lost_as_soon_as_its_connection_is(daemon: Daem
         f"GET /v1/accounts/{rest.account_id}/events HTTP/1.1\r\nhost: x\r\nx-api-key: {daemon.info['api_key']}\r\n"
         f"dropcopy-arm: {arm_header('reset', 0, rest.account_id)}\r\n\r\n"
     )
-    reader, writer = await asyncio.open_connection(host, int(port))
+    _, writer = await asyncio.open_connection(host, int(port))
     writer.write(head.encode())
     async with asyncio.timeout(_WAIT_S):
         while not (await armings(rest)).get("reset"):

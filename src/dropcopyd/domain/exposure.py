@@ -40,6 +40,10 @@ class Exposure:
         """Whether the order may still trade."""
         return order_id in self._lines
 
+    def has(self, key: InstrumentKey) -> bool:
+        """Whether an order in the instrument may still trade."""
+        return key in self._sides
+
     def take(self, chain: Chain) -> None:
         """The order as it is now."""
         order = chain.order

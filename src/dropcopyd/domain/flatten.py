@@ -65,4 +65,4 @@ class Flatten:
     @property
     def closer(self) -> str:
         """The principal of its closing orders."""
-        return CLOSER + self.flatten_id
+        return f"{CLOSER}{self.flatten_id}"

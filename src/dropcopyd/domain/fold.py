@@ -18,6 +18,7 @@ from typing import Final
 from dropcopyd.domain import money
 from dropcopyd.domain.adjusting import take_adjustment
 from dropcopyd.domain.adjustment import Adjustment, DayRoll
+from dropcopyd.domain.evolve import evolve
 from dropcopyd.domain.instrument import Instrument, InstrumentKey, key_of, value_of
 from dropcopyd.domain.position import Position, take_execution
 
@@ -132,7 +133,7 @@ def step_of(before: Position, change: Change, roll: DayRoll, *, was_checkpoint: 
         position, bought, sold = take_adjustment(position, effect), money.ZERO, money.ZERO
     else:
         position, bought, sold = _executed(position, effect)
-    after = replace(
+    after = evolve(
         position,
         value_bought=money.add(position.value_bought, bought),
         value_sold=money.add(position.value_sold, sold),

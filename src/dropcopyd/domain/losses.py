@@ -38,13 +38,11 @@ class Standing:
         """Add another account's."""
         self.daily_pnl = _sum(self.daily_pnl, other.daily_pnl)
         self.profit = _sum(self.profit, other.profit)
-        self.unknown += other.unknown
+        self.unknown.extend(other.unknown)
 
 
-def standings(
-    positions: Iterable[Position], realized: Mapping[str, Decimal], price_of: Price
-) -> dict[str, Standing]:
-    """By currency. `positions` are those held or moved today, `realized` the sums by currency of all there ever were."""
+def standings(positions: Iterable[Position], realized: Mapping[str, Decimal], price_of: Price) -> dict[str, Standing]:
+    """By currency. `positions`: those held or moved today. `realized`: sums by currency of all there ever were."""
     found: dict[str, Standing] = {}
     for currency, amount in realized.items():
         found[currency] = Standing(profit=amount)

@@ -4,11 +4,12 @@ docs/positions.md explains every number. `take_execution` is the rule for one ex
 in `adjusting`, the order in which all of it is taken in `fold`.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 
 from dropcopyd.domain import money
 from dropcopyd.domain.account import BrokerKind
+from dropcopyd.domain.evolve import evolve
 from dropcopyd.domain.instrument import Instrument, average_of, is_inverse, value_of
 
 
@@ -73,7 +74,7 @@ def take_execution(position: Position, signed_quantity: Decimal, price: Decimal)
     value = value_of(position.instrument, size, price)
     quantity = money.add(held, signed_quantity)
     if not held or (held > 0) == (signed_quantity > 0):
-        return replace(position, quantity=quantity, cost=money.add(position.cost, value))
+        return evolve(position, quantity=quantity, cost=money.add(position.cost, value))
     open_size = money.magnitude(held)
     if size <= open_size:
         removed = part_of_cost(position, size)
@@ -82,7 +83,7 @@ def take_execution(position: Position, signed_quantity: Decimal, price: Decimal)
         cost = value_of(position.instrument, money.subtract(size, open_size), price)
         closing_value, removed = money.subtract(value, cost), position.cost
     gain = gain_of(position.instrument, held, closing_value, removed)
-    return replace(position, quantity=quantity, cost=cost, realized_pnl=money.add(position.realized_pnl, gain))
+    return evolve(position, quantity=quantity, cost=cost, realized_pnl=money.add(position.realized_pnl, gain))
 
 
 def part_of_cost(position: Position, size: Decimal) -> Decimal:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from dropcopyd.domain.adjustment import Adjustment, DayRoll
+from dropcopyd.domain.evolve import evolve
 from dropcopyd.domain.fold import (
     Change,
     Execution,
@@ -77,7 +78,7 @@ class PositionDraft:
         position = rolled(work.last, self._roll)
         if sent_at_ns is not None:
             work.broker_sent_at_ns = sent_at_ns
-        position = replace(
+        position = evolve(
             position,
             received_at_ns=self._at_ns,
             broker_sent_at_ns=work.broker_sent_at_ns,

@@ -7,7 +7,7 @@ Refusals and changes are written to the audit log.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
@@ -26,6 +26,7 @@ from dropcopyd.domain.controls import (
     Objection,
     Reference,
     Risk,
+    needs_reference,
     objection,
     only_reduces,
     rules_of_symbol,
@@ -191,7 +192,7 @@ class Controls:
         flatten = self._flattens.get(account.account_id)
         return None if flatten is None else flatten.closer
 
-    def _objection(self, actor: Actor, controls: Iterable[Control], wanted: Wanted) -> Objection | None:
+    def _objection(self, actor: Actor, controls: Sequence[Control], wanted: Wanted) -> Objection | None:
         chain, account = wanted.chain, actor.account
         is_new = chain is None or not chain.order.is_accepted
         ask = Ask(
@@ -202,11 +203,17 @@ class Controls:
             is_create=is_new,
             is_live=_is_live(account),
             now_ns=self._clock.now_ns(),
-            reference=self._references(account, wanted.instrument),
+            reference=self._references(account, wanted.instrument) if needs_reference(controls) else None,
         )
         order_id = None if chain is None else chain.order.order_id
+        risks: dict[bool, Risk] = {}
         for control in controls:
-            found = objection(control, ask, self._risk(control, actor, wanted.instrument, order_id))
+            is_own = control.scope is ControlScope.ACCOUNT
+            risk = risks.get(is_own)
+            if risk is None:
+                scope = [actor] if is_own else self._everybody(account.organization_id)
+                risk = risks[is_own] = risk_of(scope, wanted.instrument, order_id)
+            found = objection(control, ask, risk)
             if found is None and self._unknown:
                 found = self._unjudged(control, actor, ask, order_id)
             if found is not None:
@@ -220,13 +227,9 @@ class Controls:
             return None
         return unjudged(control, *unknown)
 
-    def _risk(self, control: Control, actor: Actor, instrument: Instrument, order_id: str | None) -> Risk:
-        """What is at risk in the control's scope beside the order: the account's, or the sum over its organization."""
-        if control.scope is ControlScope.ACCOUNT:
-            return risk_of([actor], instrument, order_id)
-        organization_id = control.organization_id
-        everybody = [one for one in self._actors if one.account.organization_id == organization_id]
-        return risk_of(everybody, instrument, order_id)
+    def _everybody(self, organization_id: str) -> list[Actor]:
+        """The organization's accounts: its own and its symbols' controls are judged by their sum."""
+        return [one for one in self._actors if one.account.organization_id == organization_id]
 
     def _too_fast(self, control: Control) -> Objection | None:
         limit = control.limits.orders_per_second_max

@@ -145,7 +145,10 @@ class DisconnectCancels:
         stream.session.announce("armed", "armed", account.account_id)
 
     async def disarm(self, key_id: str, account: Account, strategy_id: str) -> None:
-        """Let a strategy's stream be lost without consequence; what has fired goes on. Idempotent. Raises StoreError."""
+        """Let a strategy's stream be lost without consequence; what has fired goes on. Idempotent.
+
+        Raises StoreError.
+        """
         place = account.account_id, strategy_id
         watch = self._watches.get(place)
         if watch is None or not watch.arming.is_armed:

@@ -1,9 +1,9 @@
 """Flatten: cancel everything, wait until nothing may trade, then close each position with one market order.
 
-While it runs the account takes no other orders, and a kill spares its closing orders, which only reduce: each is decided
-with the position as it is, when nothing else in its instrument may trade, and judged so again when its attempt begins.
-An order in doubt holds back its own instrument. It ends when everything is flat, when what is left has failed, or at its
-deadline; what is left is told, and nothing is tried twice. A restart goes on with it.
+While it runs the account takes no other orders, and a kill spares its closing orders, which only reduce: each is
+decided with the position as it is, when nothing else in its instrument may trade, and judged so again when its attempt
+begins. An order in doubt holds back its own instrument. It ends when everything is flat, when what is left has failed,
+or at its deadline; what is left is told, and nothing is tried twice. A restart goes on with it.
 """
 
 import asyncio
@@ -225,9 +225,7 @@ class Flattener:
         await self._store.put_flatten(flatten, self._entry(flatten, AuditAction.FLATTEN_ENDED, flatten.closer))
         run.flatten = flatten
         self._forget(flatten)
-        _log.warning(
-            "flatten.ended", account_id=flatten.account_id, flatten_id=flatten.flatten_id, status=status.value
-        )
+        _log.warning("flatten.ended", account_id=flatten.account_id, flatten_id=flatten.flatten_id, status=status.value)
 
     def _forget(self, flatten: Flatten) -> None:
         self._runs.pop(flatten.account_id, None)

@@ -205,9 +205,7 @@ class Intake:
             )
             request = SubmitRequest(command=create, received_ns=self._clock.now_ns())
             place = _closing_key(flatten, key)
-            intent_id, done = await self._decide(
-                principal, actor, request, place, _canonical(request), is_judged=False
-            )
+            intent_id, done = await self._decide(principal, actor, request, place, _canonical(request), is_judged=False)
         await asyncio.shield(done)
         _log.info("intent.closing", account_id=actor.account.account_id, intent_id=intent_id, symbol=key[1])
         return intent_id

@@ -17,11 +17,16 @@ def risk_of(actors: Iterable[Actor], instrument: Instrument, order_id: str | Non
     position = buys = sells = money.ZERO
     open_orders = 0
     for actor in actors:
+        exposure = actor.exposure
         held = actor.state.positions.get(key)  # what is held is always in memory
-        position = position if held is None else money.add(position, held.quantity)
-        others = actor.exposure.of(key, order_id)
-        buys, sells = money.add(buys, others[0]), money.add(sells, others[1])
-        open_orders += actor.exposure.open_orders - actor.exposure.is_open(order_id or "")
+        if held is not None:
+            position = money.add(position, held.quantity)
+        if exposure.has(key):
+            others = exposure.of(key, order_id)
+            buys, sells = money.add(buys, others[0]), money.add(sells, others[1])
+        open_orders += exposure.open_orders
+        if order_id is not None and exposure.is_open(order_id):
+            open_orders -= 1
     return Risk(position=position, buys=buys, sells=sells, open_orders=open_orders)
 
 

@@ -4,7 +4,7 @@ and then the set of working orders. The queries of the record read it (store/his
 import json
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import Any, Final
 
@@ -13,14 +13,18 @@ from dropcopyd.domain.balance import Balance
 from dropcopyd.domain.command import Command, OutcomeKind, Stamps
 from dropcopyd.domain.event import AccountMoved, Batch, Event
 from dropcopyd.domain.instrument import InstrumentKey, key_of
+from dropcopyd.domain.order import OrderOrigin
 from dropcopyd.domain.position import Position
 from dropcopyd.domain.tally import Before, Dimension, LegTime, Tally, gain_of
+from dropcopyd.store.lasting import LastRows
 
 _HOUR_NS: Final = 3_600_000_000_000
 _DAY_NS: Final = 24 * _HOUR_NS
 GRAINS: Final[Mapping[str, int]] = {"H": _HOUR_NS, "D": _DAY_NS}
 WORKING_SET_EVENTS: Final = 1_024
 """At least so many events lie between two sets of working orders, and four times as many as the last set has orders."""
+_REMEMBERED_MAX: Final = 4_096
+_STAMPS: Final = tuple(field.name for field in fields(Stamps))
 _Place = tuple[int, str, int, Dimension]
 
 
@@ -30,14 +34,21 @@ class Brought:
 
     before: Before
     newest_order: int
+    """Asked only where an order from outside may be new."""
 
 
 class Keeper:
     """Of one writer, on its connection and in its transactions. `discard` after a rollback."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, commands: LastRows, positions: LastRows) -> None:
         self._connection = connection
+        self._commands = commands
+        self._positions = positions
         self._tallies: dict[_Place, Tally] = {}
+        self._totals: dict[_Place, Tally] = {}
+        """Sums as they were written last."""
+        self._numbers: dict[str, int] = {}
+        """order_id -> number: it never changes."""
         self._sets: dict[int, tuple[int, int]] = {}
         """account -> (sequence of its last working set, orders in it)"""
 
@@ -45,7 +56,9 @@ class Keeper:
         """What is about to be overwritten; to be asked before the batch is."""
         commands = {(one.intent_id, one.seq): self._command_before(account, one) for one in batch.commands}
         realized = {key_of(one.instrument): self._realized_before(account, one) for one in batch.positions}
-        (newest,) = self._connection.execute("SELECT coalesce(max(number), 0) FROM orders").fetchone()
+        newest = 0
+        if any(order.origin is OrderOrigin.EXTERNAL for order in batch.orders):
+            (newest,) = self._connection.execute("SELECT coalesce(max(number), 0) FROM orders").fetchone()
         return Brought(Before(commands, realized), newest)
 
     def order_numbers(self, batch: Batch) -> dict[str, int]:
@@ -76,22 +89,30 @@ class Keeper:
         """Write the sums of the transaction, one row each."""
         for (account, grain, period, dimension), tally in self._tallies.items():
             key = (account, grain, period, dimension.strategy_id, dimension.asset_class, dimension.symbol)
-            row = self._connection.execute(
-                "SELECT counts, amounts FROM tallies WHERE account = ? AND grain = ? AND period = ?"
-                " AND strategy_id = ? AND asset_class = ? AND symbol = ?",
-                key,
-            ).fetchone()
-            total = tally if row is None else tally_of(*row)
-            if row is not None:
-                total.add(tally)
+            place = (account, grain, period, dimension)
+            total = self._totals.pop(place, None) or self._total(key)
+            total.add(tally)
             self._connection.execute(
                 "INSERT OR REPLACE INTO tallies VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*key, *_texts(total))
             )
+            if len(self._totals) >= _REMEMBERED_MAX:
+                del self._totals[next(iter(self._totals))]
+            self._totals[place] = total
         self._tallies.clear()
+
+    def _total(self, key: tuple[object, ...]) -> Tally:
+        row = self._connection.execute(
+            "SELECT counts, amounts FROM tallies WHERE account = ? AND grain = ? AND period = ?"
+            " AND strategy_id = ? AND asset_class = ? AND symbol = ?",
+            key,
+        ).fetchone()
+        return Tally() if row is None else tally_of(*row)
 
     def discard(self) -> None:
         """Forget what a rolled back transaction had."""
         self._tallies.clear()
+        self._totals.clear()
+        self._numbers.clear()
         self._sets.clear()
 
     def keep_working_set(self, account: int, head: int) -> None:
@@ -116,10 +137,21 @@ class Keeper:
         return (0, 0) if row is None else (row[0], row[1])
 
     def _number(self, order_id: str) -> int | None:
+        number = self._numbers.get(order_id)
+        if number is not None:
+            return number
         row = self._connection.execute("SELECT number FROM orders WHERE order_id = ?", (order_id,)).fetchone()
-        return None if row is None else int(row[0])
+        if row is None:
+            return None
+        if len(self._numbers) >= _REMEMBERED_MAX:
+            del self._numbers[next(iter(self._numbers))]
+        self._numbers[order_id] = number = int(row[0])
+        return number
 
     def _command_before(self, account: int, command: Command) -> tuple[OutcomeKind, Stamps] | None:
+        known = self._commands.known((account, command.intent_id, command.seq))
+        if known is not None:
+            return OutcomeKind(known["outcome"]), Stamps(**{name: known[name] for name in _STAMPS})
         row = self._connection.execute(
             "SELECT outcome, received_ns, committed_ns, attempt_begun_ns, acknowledged_ns, first_fill_ns, last_fill_ns"
             " FROM commands WHERE account = ? AND intent_id = ? AND seq = ?",
@@ -137,6 +169,9 @@ class Keeper:
         )
 
     def _realized_before(self, account: int, position: Position) -> Decimal:
+        known = self._positions.known((account, position.instrument.asset_class.value, position.instrument.symbol))
+        if known is not None:
+            return Decimal(known["realized_pnl"])
         row = self._connection.execute(
             "SELECT realized_pnl FROM positions WHERE account = ? AND asset_class = ? AND symbol = ?",
             (account, position.instrument.asset_class.value, position.instrument.symbol),

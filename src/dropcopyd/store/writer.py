@@ -20,6 +20,7 @@ from dropcopyd.observe import Metrics
 from dropcopyd.ports import Clock, Committed, Encoder, Failpoints, OnCommitted
 from dropcopyd.store import positions, rows, truth
 from dropcopyd.store.keeping import Keeper
+from dropcopyd.store.lasting import LastRows
 
 _log = structlog.get_logger()
 _BEGIN_TRIES: Final = 6
@@ -89,7 +90,10 @@ class Writer:
         metrics: Metrics,
     ) -> None:
         self._connection = connection
-        self._keeper = Keeper(connection)
+        self._orders = LastRows(connection, "orders", ("order_id",))
+        self._commands = LastRows(connection, "commands", ("account", "intent_id", "seq"))
+        self._positions = LastRows(connection, "positions", ("account", "asset_class", "symbol"))
+        self._keeper = Keeper(connection, self._commands, self._positions)
         self._clock = clock
         self._metrics = metrics
         self.encoder = encoder
@@ -217,6 +221,8 @@ class Writer:
         except Exception as error:  # noqa: BLE001  whatever failed, the batch is refused and the account halted
             self._heads.clear()
             self._keeper.discard()
+            for table in (self._orders, self._commands, self._positions):
+                table.clear()
             if self._connection.in_transaction:
                 with suppress(sqlite3.Error):  # if even this fails, every further batch does, and is refused
                     self._connection.execute("ROLLBACK")
@@ -300,18 +306,15 @@ class Writer:
     def _project(self, number: int, batch: Batch) -> None:
         execute = self._connection.execute
         for order in batch.orders:
-            values = rows.order_values(number, order)
-            execute(rows.upsert_sql("orders", tuple(values), ("order_id",), rows.order_fixed(order)), values)
+            self._orders.write(rows.order_values(number, order), rows.order_fixed(order))
         for command in batch.commands:
-            values = rows.command_values(number, command)
-            execute(rows.upsert_sql("commands", tuple(values), ("account", "intent_id", "seq")), values)
+            self._commands.write(rows.command_values(number, command))
         for trade in batch.trades:
             values = rows.trade_values(number, trade)
             execute(rows.insert_sql("trades", tuple(values)), values)
         truth.write(self._connection, number, batch)
         for position in batch.positions:
-            values = positions.position_values(number, position)
-            execute(rows.upsert_sql("positions", tuple(values), ("account", "asset_class", "symbol")), values)
+            self._positions.write(positions.position_values(number, position))
         self._project_changes(number, batch)
         if batch.idempotency is not None:
             record = batch.idempotency

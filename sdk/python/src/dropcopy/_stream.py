@@ -144,12 +144,13 @@ class Stream:
         self._processed = {}
 
     def arm(self, strategy_id: str, *, grace_s: int, account_id: str | None = None) -> None:
-        """Cancel on disconnect: if this stream is lost for longer than `grace_s`, cancel that strategy's working orders.
+        """Cancel on disconnect: lost for longer than `grace_s`, this stream takes the strategy's working orders along.
 
-        "" is every order of the account. `account_id` may be left out on a named account's stream. Every reconnect arms
-        again, so that what comes back within the grace keeps its orders. A stream that is connected already reconnects
-        once, unseen, to arm. A Status with code "armed" confirms; a refusal (the key must hold `intents:edit`) is raised
-        as ApiError. Closing the stream is losing it: `Client.disarm` first to leave the orders alone.
+        "" is every order of the account. `account_id` may be left out on a named account's stream. Every reconnect
+        arms again, so that what comes back within the grace keeps its orders. A stream that is connected already
+        reconnects once, unseen, to arm. A Status with code "armed" confirms; a refusal (the key must hold
+        `intents:edit`) is raised as ApiError. Closing the stream is losing it: `Client.disarm` first to leave the
+        orders alone.
         """
         account_id = account_id or self._subscription.account_id
         if not account_id:

@@ -216,9 +216,16 @@ class Walk:
         # One step moves the price by about half a basis point, or half a tick where that is less.
         self._amplitude = max(start * _UNIT // 20_000, _UNIT // 2)
         self._lattice: list[tuple[int, int, int]] = [(-1, 0, 0)] * _OCTAVES
+        self._last: tuple[int, Quote] | None = None
 
     def quote(self, step: int) -> Quote:
-        """The quote of a step >= 0."""
+        """The quote of a step >= 0; asked again for the same step, it is at hand."""
+        last = self._last
+        if last is None or last[0] != step:
+            last = self._last = (step, self._quote(step))
+        return last[1]
+
+    def _quote(self, step: int) -> Quote:
         middle = self._fold(self._start + self._amplitude * self._noise(step) // (_UNIT * _UNIT))
         chance = self._chance(0, step, b"sizes")
         spread = 1 + chance % 2
