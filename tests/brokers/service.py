@@ -10,7 +10,7 @@ from dropcopyd.brokers.paper import Book, Feed, ManualFeed, PaperBroker, Quote
 from dropcopyd.brokers.paper.plan import Plan
 from dropcopyd.domain.instrument import Instrument
 from dropcopyd.domain.order import ActionType, OrderTerms
-from dropcopyd.domain.report import BrokerReport, OrderReport
+from dropcopyd.domain.report import BalanceReport, BrokerReport, OrderReport
 from dropcopyd.ports import Broker, BrokerListener, Failpoints, Submission
 from tests.brokers.build import AAPL, ACCOUNT, EURUSD, NOON_NS, OTHER_ACCOUNT, submission
 from tests.doubles import ManualClock, SequentialIds
@@ -25,6 +25,7 @@ class Listener:
     events: list[tuple[str, str]] = field(default_factory=list)
     """("connected", account), ("disconnected: cause", account), (kind, account)."""
     reports: dict[str, list[OrderReport]] = field(default_factory=dict)
+    balances: list[BalanceReport] = field(default_factory=list)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     on_connect: Callable[[str], None] | None = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -33,8 +34,12 @@ class Listener:
         self.gate.set()
 
     async def on_report(self, account_id: str, report: BrokerReport) -> None:
-        assert isinstance(report, OrderReport)
         await self.gate.wait()
+        if isinstance(report, BalanceReport):
+            self.balances.append(report)
+            self._note("balance", account_id)
+            return
+        assert isinstance(report, OrderReport)
         self.reports.setdefault(account_id, []).append(report)
         self._note(str(report.kind), account_id)
 

@@ -253,3 +253,25 @@ def test_sides_of_one_instrument_are_margined_each_for_what_it_could_open() -> N
     desk.create("B", 15, "100", side=SELL)
     desk.create("C", 4, "99", side=BUY)
     assert balance(desk).initial_margin == held + D(250) + D(198)
+
+
+async def test_balances_are_told_after_what_moves_money_and_are_in_the_snapshot(tmp_path: Path) -> None:
+    """10 at 100.02 out of 10,000; several changes within a quarter of a second are one telling."""
+    plan = Plan(cash={"USD": D(10000)})
+    async with serving(tmp_path, plans={ACCOUNT: plan}) as service:
+        service.show(quote("100.00", "100.02"))
+        await service.create("A", terms(10, "100.02"))
+        await service.listener.until(lambda: any(one.cash == D("8999.80") for one in service.listener.balances))
+        told = len(service.listener.balances)
+        await service.create("B", terms(5, "90"))
+        await service.create("C", terms(5, "90"))
+        await service.listener.until_reports(4)
+        assert len(service.listener.balances) == told
+        service.clock.advance(1)
+        await service.listener.until(lambda: len(service.listener.balances) > told)
+        last = service.listener.balances[-1]
+        assert (last.currency, last.cash, last.initial_margin) == ("USD", D("8999.80"), D("500.05") + D(450))
+        snapshot = await service.broker.snapshot(ACCOUNT, "", 20)
+        assert [(one.currency, one.cash, one.buying_power) for one in snapshot.balances] == [
+            ("USD", D("8999.80"), last.buying_power)
+        ]

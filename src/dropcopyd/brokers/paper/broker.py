@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final
@@ -37,6 +38,8 @@ from dropcopyd.ports import BrokerListener, Clock, Failpoints, Submission
 _NS: Final = 1_000_000_000
 LISTED_NS: Final = 86_400 * _NS
 """Executions are listed from so long ago on: today's and yesterday's, and those of open orders."""
+BALANCE_INTERVAL_NS: Final = _NS // 4
+"""Changes of an account's money are told together, at most this often."""
 SUBMIT_COMMITTED: Final = "paper.submit.committed"
 
 
@@ -178,7 +181,8 @@ class PaperBroker:
         try:
             async with asyncio.timeout(timeout_s):
                 since_date = trade_date_of(self._clock.now_ns() - LISTED_NS)
-                return await self._book.snapshot(account_id, after_cursor, since_date)
+                snapshot = await self._book.snapshot(account_id, after_cursor, since_date)
+                return replace(snapshot, balances=self._desk.balances(account_id))
         except (TimeoutError, StoreError) as error:
             message = error.message if isinstance(error, StoreError) else f"no answer within {timeout_s:g} s"
             raise DropcopyError(Code.NOT_READY, message, account_id=account_id) from error
@@ -242,6 +246,7 @@ class PaperBroker:
             await self._book.writer.room()
             self._waits.added.clear()
             self._waits.release()
+            self._tell_balances()
             if self._desk.turn():
                 await asyncio.sleep(0)
                 continue
@@ -289,7 +294,18 @@ class PaperBroker:
         pause_s, due_ns = self._desk.pause_s(), self._waits.next_due_ns()
         return pause_s if due_ns is None else min(pause_s, max(0, due_ns - self._clock.now_ns()) / _NS)
 
+    def _tell_balances(self) -> None:
+        """Balances that have changed, each account's at most every BALANCE_INTERVAL_NS."""
+        now_ns = self._clock.now_ns()
+        for account_id, session in self._sessions.items():
+            if session.has_moved_money and now_ns - session.balances_told_ns >= BALANCE_INTERVAL_NS:
+                session.tell_balances(self._desk.balances(account_id), now_ns)
+
     def _on_committed(self, decision: Decision) -> None:
+        for order in decision.orders.values():
+            moved = self._sessions.get(order.account_id)
+            if moved is not None:
+                moved.has_moved_money = True
         for numbered in decision.reports:
             session = self._sessions.get(numbered.account_id)
             if session is not None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
@@ -16,7 +17,7 @@ from dropcopyd.brokers.paper.sessions import Timetable
 from dropcopyd.domain import money
 from dropcopyd.domain.controls import Reference
 from dropcopyd.domain.instrument import Instrument, key_of
-from dropcopyd.domain.report import Acknowledged, Refused
+from dropcopyd.domain.report import Acknowledged, BalanceReport, Refused
 from dropcopyd.ports import Clock, Submission
 
 TICKS_PER_TURN: Final = 64
@@ -75,6 +76,15 @@ class Desk:
     def plan_of(self, account_id: str) -> Plan:
         """The plan that the account was opened with."""
         return wallet_of(self._exchange.image, account_id).plan
+
+    def balances(self, account_id: str) -> tuple[BalanceReport, ...]:
+        """The account's money as decided so far; none for an account whose money nobody looks at."""
+        wallet, image = wallet_of(self._exchange.image, account_id), self._exchange.image
+        if not wallet.is_limited:
+            return ()
+        now_ns = self._clock.now_ns()
+        reports = (wallet.balance(currency, image.mark) for currency in wallet.currencies())
+        return tuple(replace(report, broker_sent_at_ns=now_ns) for report in reports)
 
     def turn(self) -> bool:
         """Let the market move up to now, bounded; whether there is more to do at once. Raises StoreError."""

@@ -8,6 +8,7 @@ from dropcopyd.brokers.paper.book import Book
 from dropcopyd.brokers.paper.latency import Latency
 from dropcopyd.brokers.paper.records import NumberedReport
 from dropcopyd.brokers.waits import Waits
+from dropcopyd.domain.report import BalanceReport
 from dropcopyd.ports import BrokerListener, Failpoints
 
 RING_REPORTS: Final = 1_024
@@ -40,6 +41,10 @@ class Session:
         self._is_up = True
         self._cuts = 0
         self._wake = asyncio.Event()
+        self._balances: tuple[BalanceReport, ...] = ()
+        self.has_moved_money = False
+        """Whether something was committed that changes a balance, since `tell_balances`."""
+        self.balances_told_ns = 0
 
     @property
     def cuts(self) -> int:
@@ -49,6 +54,13 @@ class Session:
     def push(self, report: NumberedReport) -> None:
         """A report is committed."""
         self._ring.append(report)
+        self._wake.set()
+
+    def tell_balances(self, reports: tuple[BalanceReport, ...], at_ns: int) -> None:
+        """Hand these over next; those of before that wait are out of date."""
+        self.has_moved_money = False
+        self.balances_told_ns = at_ns
+        self._balances = reports
         self._wake.set()
 
     def cut(self, cause: str) -> None:
@@ -100,7 +112,10 @@ class Session:
                 await listener.on_report(self.account_id, numbered.report)
                 self._handed = handed = numbered.number
                 self._failpoints.reached(REPORT_EMITTED)
-            if not page:
+            balances, self._balances = self._balances, ()
+            for balance in balances:
+                await listener.on_report(self.account_id, balance)
+            if not page and not balances:
                 await self._wake.wait()
 
     async def _after(self, handed: int) -> list[NumberedReport]:
