@@ -282,9 +282,6 @@ class Store(Protocol):
 
     async def find_adjustment(self, account_id: str, adjustment_id: str) -> Adjustment | None: ...
 
-    async def read_balances(self, account_id: str) -> tuple[Balance, ...]:
-        """By currency."""
-
     async def load_chain(
         self,
         account_id: str,

@@ -189,7 +189,6 @@ async def test_balances_are_published_when_they_change_and_are_state(gateway: Ga
         ("EUR", Decimal(1), None),
         ("USD", Decimal(99), None),
     ]
-    assert await gateway.store.read_balances(ONE) == state.balances
 
 
 async def test_a_snapshot_brings_adjustments_and_balances(gateway: Gateway) -> None:
@@ -200,7 +199,7 @@ async def test_a_snapshot_brings_adjustments_and_balances(gateway: Gateway) -> N
     gateway.broker.snapshots.append(replace(snapshot, reports=(opening,), balances=(balance,)))
     await gateway.connect()
     assert figures(await stored(gateway))[0] == "10"
-    assert [one.cash for one in await gateway.store.read_balances(ONE)] == [Decimal(5)]
+    assert [one.cash for one in (await gateway.store.read_state(ONE, 0)).balances] == [Decimal(5)]
 
 
 # --- the day ---------------------------------------------------------------------------------------------------------

@@ -56,6 +56,18 @@ def test_it_shows_what_matters_first_when_it_is_narrow() -> None:
     assert "intent-2" in wide
 
 
+def test_money_and_the_day_are_seen_and_go_with_a_reset() -> None:
+    book = a_book(1)
+    book.apply(dropcopy.AccountBalance(account_id=ACCOUNT, currency="USD", cash=Decimal("99.5"), equity=Decimal(100)))
+    held = next(iter(book.positions.values()))
+    book.apply(dataclasses.replace(held, daily_pnl=Decimal("-7.25")))
+    text = "\n".join(drawn(book, 200, 30))
+    assert "USD cash 99.5, equity 100, buying power -" in text
+    assert "-7.25" in text
+    book.apply(dropcopy.Reset(account_id=ACCOUNT, reason="test"))
+    assert "USD" not in "\n".join(drawn(book, 200, 30))
+
+
 def test_doubt_and_disconnection_are_seen() -> None:
     book = a_book(1)
     book.apply(an_order(0, symbol="SYMBOL-0", in_doubt_since_ns=5))

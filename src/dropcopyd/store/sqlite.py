@@ -13,7 +13,6 @@ from dropcopyd.domain.account import Account
 from dropcopyd.domain.adjustment import Adjustment
 from dropcopyd.domain.arming import Arming
 from dropcopyd.domain.audit import AuditEntry
-from dropcopyd.domain.balance import Balance
 from dropcopyd.domain.command import IdempotencyRecord
 from dropcopyd.domain.controls import Control
 from dropcopyd.domain.event import Batch, EventType
@@ -292,10 +291,6 @@ class SqliteStore:
                 connection, account, self._reader.instruments_by(connection), adjustment_id
             )
         )
-
-    async def read_balances(self, account_id: str) -> tuple[Balance, ...]:
-        account = self._accounts[account_id]
-        return await self._read(lambda connection: positions.balances(connection, account))
 
     async def find_chain(
         self, account_id: str, external_command_id: str, external_order_id: str | None

@@ -4,7 +4,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
 
-from dropcopy._events import Disconnected, Event, Heartbeat, Reset, Status
+from dropcopy._events import AccountBalance, Disconnected, Event, Heartbeat, Reset, Status
 from dropcopy._models import AccountStatus, Order, Position, Trade
 
 _TRADES_KEPT: Final = 200
@@ -19,6 +19,8 @@ class Book:
     positions: dict[tuple[str, str, str], Position] = field(default_factory=dict)
     trades: deque[Trade] = field(default_factory=lambda: deque(maxlen=_TRADES_KEPT))
     accounts: dict[str, AccountStatus] = field(default_factory=dict)
+    balances: dict[tuple[str, str], AccountBalance] = field(default_factory=dict)
+    """By account and currency."""
     connection: str = "connecting"
     lag: int = 0
     events: int = 0
@@ -38,6 +40,8 @@ class Book:
                 self.trade_count += 1
             case AccountStatus():
                 self.accounts[event.account_id] = event
+            case AccountBalance():
+                self.balances[event.account_id, event.currency] = event
             case Reset():
                 self._drop(event.account_id)
             case Heartbeat():
@@ -55,6 +59,7 @@ class Book:
     def _drop(self, account_id: str) -> None:
         self.orders = {key: order for key, order in self.orders.items() if order.account_id != account_id}
         self.positions = {key: held for key, held in self.positions.items() if held.account_id != account_id}
+        self.balances = {key: balance for key, balance in self.balances.items() if key[0] != account_id}
 
     def _forget_old(self) -> None:
         """Working orders stay for ever, closed ones up to a bound."""

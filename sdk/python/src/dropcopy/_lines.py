@@ -66,7 +66,8 @@ def _text(event: Event) -> str | None:
             return f"trade    {event.symbol} {event.side} {number(event.quantity)} @ {number(event.price)}{venue}"
         case Position():
             cost = f" @ {number(event.average_cost)}, realized {number(event.realized_pnl)}"
-            return f"position {event.symbol} {number(event.quantity)}{cost}"
+            today = "" if event.daily_pnl is None else f", today {number(event.daily_pnl)}"
+            return f"position {event.symbol} {number(event.quantity)}{cost}{today}"
         case IntentAction():
             return f"intent   {event.action_type} {event.symbol} {event.order_side} {event.intent_id}#{event.seq}"
         case CommandOutcome():
@@ -75,11 +76,14 @@ def _text(event: Event) -> str | None:
         case AccountStatus():
             return f"account  {event.account_id} {event.connection} {event.reason or ''}"
         case AccountBalance():
-            return f"balance  {event.currency} cash {number(event.cash)}, equity {number(event.equity)}"
+            power = f", buying power {number(event.buying_power)}" if event.buying_power is not None else ""
+            return f"balance  {event.currency} cash {number(event.cash)}, equity {number(event.equity)}{power}"
         case TradeAmendment():
             return f"amended  {event.kind} {event.symbol} {event.exec_id}: {number(event.quantity_after)}"
         case Adjustment():
-            return f"adjusted {event.kind} {event.symbol} {number(event.quantity_delta)}"
+            cash = f", cash {number(event.cash_delta)}" if event.cash_delta else ""
+            moved = f" {event.symbol} {number(event.quantity_delta)}" if event.symbol else ""
+            return f"adjusted {event.kind}{moved}{cash} {event.note or ''}".rstrip()
         case _:
             return _stream_text(event)
 

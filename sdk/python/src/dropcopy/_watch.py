@@ -43,6 +43,7 @@ POSITIONS: Final[tuple[Column[Position], ...]] = (
     Column("quantity", 0, lambda row: number(row.quantity), is_number=True),
     Column("average cost", 1, lambda row: number(row.average_cost), is_number=True),
     Column("realized", 2, lambda row: number(row.realized_pnl), is_number=True),
+    Column("today", 3, lambda row: number(row.daily_pnl), is_number=True),
 )
 ORDERS: Final[tuple[Column[Order], ...]] = (
     Column("time", 3, lambda row: clock(row.received_at_ns)),
@@ -108,7 +109,7 @@ def picture(book: Book, width: int, height: int) -> RenderableType:
     trades_height = max(room - positions_height - orders_height, 3)
     return Group(
         headline(book),
-        Text(),
+        money(book),
         table("positions", POSITIONS, held, width, positions_height),
         table("orders", ORDERS, orders, width, orders_height),
         table("executions", TRADES, trades, width, trades_height),
@@ -127,6 +128,16 @@ def headline(book: Book) -> Text:
     line = Text("  ").join(parts)
     line.no_wrap, line.overflow = True, "ellipsis"
     return line
+
+
+def money(book: Book) -> Text:
+    """The balances in one line; blank where the broker says none."""
+    texts = [
+        f"{clean(balance.currency)} cash {number(balance.cash)}, equity {number(balance.equity)},"
+        f" buying power {number(balance.buying_power)}"
+        for _, balance in sorted(book.balances.items())
+    ]
+    return Text("  ".join(texts), no_wrap=True, overflow="ellipsis")
 
 
 async def watch(stream: "Stream", *, seconds: float | None, is_json: bool, console: Console) -> None:
