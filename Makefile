@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 UV_VERSION := 0.13.9
 export UV_NO_PROGRESS := 1
 
-.PHONY: help setup demo test lint types gen ci bench bench-fanout bench-rebuild bench-idle bench-controls sim stream-campaign soak-slow-reader interop constraints clean
+.PHONY: help setup demo test lint types gen ci bench bench-fanout bench-rebuild bench-idle bench-controls sim stream-campaign soak-slow-reader interop constraints clean bench-machine history-campaign
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -53,6 +53,12 @@ sim: setup ## N random orders over a month of bars under realistic and chaos, tw
 
 bench-controls: setup ## orders under controls at 500/s with 100 streams; kill with 1,000 open orders
 	@PYTHONPATH=. $(BIN)/python -m bench.controls $(ARGS)
+
+bench-machine: setup ## what a decision about a fill costs, beside bare construction of its records
+	@PYTHONPATH=. $(BIN)/python -m bench.machine $(ARGS)
+
+history-campaign: setup ## a million random histories against models in fractions; ARGS="--histories N --seed S"
+	@PYTHONPATH=. $(BIN)/python -m tests.histories $(ARGS)
 
 bench-fanout: setup ## fan-out beside grpcio, grpclib and grpc-go (see docs/performance.md)
 	@PYTHONPATH=. $(BIN)/python -m bench.fanout $(ARGS)

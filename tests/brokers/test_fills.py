@@ -56,18 +56,6 @@ def test_a_share_below_one_unit_is_one_unit() -> None:
     assert fills(desk.create("A", 5)) == [("A", D(1), D("100.02"))]
 
 
-def test_the_queue_ahead_is_worked_off_by_what_trades_at_the_price() -> None:
-    """1,000 are ahead at 100.00. 600 trade there, then 600 more: 400 for the queue, 200 for the order of 300."""
-    desk = floor(realistic(queue_least="1", queue_most="1"))
-    desk.show(quote("100.00", "100.02", 1000, 1000))
-    desk.create("A", 300, "100.00")
-    assert place(desk, "A") == 1000
-    assert not fills(desk.show(quote("99.99", "100.00", 1000, 600)))
-    assert place(desk, "A") == 400
-    assert fills(desk.show(quote("99.99", "100.00", 1000, 600))) == [("A", D(200), D("100.00"))]
-    assert fills(desk.show(quote("99.99", "100.00", 1000, 50))) == [("A", D(50), D("100.00"))]
-
-
 def test_a_trade_through_the_price_clears_the_queue() -> None:
     desk = floor(realistic(queue_least="1", queue_most="1"))
     desk.show(quote("100.00", "100.02", 1000, 1000))

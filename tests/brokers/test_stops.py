@@ -16,33 +16,6 @@ K = ReportKind
 STOP, STOP_LIMIT, TRAILING = OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP
 
 
-def test_a_sell_stop_triggers_on_the_bid_and_trades_there() -> None:
-    floor = Floor()
-    floor.show(quote("10.00", "10.02"))
-    assert kinds(floor.enter("c1", asked(STOP, 100, stop_price="9.95"), SELL)) == [K.ACCEPTED]
-    assert floor.show(quote("9.96", "9.98")) == []
-    reports = floor.show(quote("9.95", "9.97"))  # the bid is at the stop
-    assert kinds(reports) == [K.TRIGGERED, K.TRADE]
-    assert fills(reports) == [("c1", D(100), D("9.95"))]
-    assert reports[0].stop_price == D("9.95")
-
-
-def test_a_buy_stop_triggers_on_the_ask() -> None:
-    floor = Floor()
-    floor.show(quote("10.00", "10.02"))
-    floor.enter("c1", asked(STOP, 100, stop_price="10.05"))
-    assert floor.show(quote("10.03", "10.04")) == []  # the ask is a tick below
-    assert fills(floor.show(quote("10.04", "10.05"))) == [("c1", D(100), D("10.05"))]
-
-
-def test_a_gap_through_the_stop_fills_at_the_gapped_price() -> None:
-    """Stop 9.95; the market jumps from 10.00 to 9.60: no price between was there to be had."""
-    floor = Floor()
-    floor.show(quote("10.00", "10.02"))
-    floor.enter("c1", asked(STOP, 100, stop_price="9.95"), SELL)
-    assert fills(floor.show(quote("9.60", "9.62"))) == [("c1", D(100), D("9.60"))]
-
-
 def test_a_market_that_comes_through_every_price_fills_the_stop_at_its_price() -> None:
     floor = Floor()
     floor.show(quote("10.00", "10.02"))
@@ -87,20 +60,6 @@ def test_stops_trigger_nearest_first_then_earliest() -> None:
     floor.enter("near too", asked(STOP, 5, stop_price="9.95"), SELL)
     reports = floor.show(quote("9.80", "9.82"))
     assert [name for name, *_ in fills(reports)] == ["near", "near too", "far"]
-
-
-def test_a_trailing_stop_ratchets_by_an_amount_and_never_goes_back() -> None:
-    """Bid 10.00, trail 0.50: stop 9.50. Bid 10.30: 9.80. Bid 10.10: still 9.80. Bid 9.80: it sells."""
-    floor = Floor()
-    floor.show(quote("10.00", "10.02"))
-    reports = floor.enter("c1", asked(TRAILING, 10, trail_amount="0.50"), SELL)
-    assert [(r.kind, r.stop_price) for r in reports] == [(K.ACCEPTED, None), (K.RESTATED, D("9.50"))]
-    assert [(r.kind, r.stop_price) for r in floor.show(quote("10.30", "10.32"))] == [(K.RESTATED, D("9.80"))]
-    assert floor.show(quote("10.10", "10.12")) == []
-    assert floor.order("c1").terms.stop_price == D("9.80")
-    reports = floor.show(quote("9.80", "9.82"))
-    assert [r.kind for r in reports] == [K.TRIGGERED, K.TRADE]
-    assert fills(reports) == [("c1", D(10), D("9.80"))]
 
 
 def test_a_trailing_stop_ratchets_by_a_percentage_to_whole_ticks_away_from_the_market() -> None:

@@ -6,9 +6,9 @@ from decimal import Decimal
 import pytest
 
 from dropcopyd.domain.breaks import BreakKind
-from dropcopyd.domain.order import OrderStatus, TimeInForce
+from dropcopyd.domain.order import OrderStatus
 from dropcopyd.domain.report import BrokerCapabilities, ReportKind
-from tests.domain.build import SECOND_NS, START_NS, Play, bust, correction, limit_terms, report, trade
+from tests.domain.build import SECOND_NS, START_NS, Play, bust, correction, report, trade
 
 K, S = ReportKind, OrderStatus
 DAY_NS = 86_400 * SECOND_NS
@@ -59,37 +59,6 @@ def test_a_bust_takes_an_execution_back_and_opens_the_order_again(play: Play) ->
         Decimal(99),
         Decimal(0),
     )
-
-
-def test_a_bust_after_a_cancel_leaves_the_order_cancelled(play: Play) -> None:
-    """D35: 4 filled, the rest cancelled, the 4 busted, then a late fill of 3: cancelled all along, leaves 0."""
-    play.report(trade("e1", "4", "100"))
-    play.report(report(K.CANCELLED))
-    assert figures(play) == (S.CANCELLED, "4", "0", "100")
-    play.report(bust("e2", "e1"))
-    assert figures(play) == (S.CANCELLED, "0", "0", None)
-    assert play.held()[0] == "0"
-    play.report(trade("e3", "3", "100"))
-    assert figures(play) == (S.CANCELLED, "3", "0", "100")
-    assert play.held()[0] == "3"
-
-
-def test_a_correction_of_yesterdays_fill() -> None:
-    """A good-till-cancelled buy of 10: yesterday 4 at 100, today 2 at 103. Yesterday's becomes 3 at 98:
-    filled 3 + 2 = 5, leaves 5, average (294 + 206) / 5 = 100, position 5 that cost 500."""
-    play = Play()
-    play.begin(play.create(terms=limit_terms(time_in_force=TimeInForce.GOOD_TILL_CANCEL)))
-    play.report(report(K.ACCEPTED))
-    play.report(trade("e1", "4", "100", trade_date="2026-11-18"))
-    play.report(report(K.DONE_FOR_DAY))
-    assert figures(play) == (S.PARTIALLY_FILLED, "4", "6", "100"), "it goes on tomorrow"
-    play.now_ns += DAY_NS
-    play.report(report(K.RESTATED))
-    play.report(trade("e1", "2", "103", trade_date="2026-11-19"))
-    assert figures(play) == (S.PARTIALLY_FILLED, "6", "4", "101")
-    play.report(correction("e2", "e1", "3", "98", trade_date="2026-11-18"))
-    assert figures(play) == (S.PARTIALLY_FILLED, "5", "5", "100")
-    assert play.held()[0] == "5"
 
 
 def test_a_correction_of_a_correction_names_the_last_one(play: Play) -> None:

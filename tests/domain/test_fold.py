@@ -10,51 +10,15 @@ from hypothesis import strategies as st
 
 from dropcopyd.domain.adjustment import AdjustmentKind
 from dropcopyd.domain.fold import CHECKPOINT_STEPS, STEPS_MAX
-from dropcopyd.domain.instrument import (
-    AssetClass,
-    Crypto,
-    Currency,
-    ExerciseStyle,
-    Instrument,
-    OptionInstrument,
-    OptionType,
-    Prediction,
-    PredictionOutcome,
-    key_of,
-)
+from dropcopyd.domain.instrument import Instrument, key_of
 from dropcopyd.domain.needs import NeedsAdjustment, NeedsHistory
-from tests.domain.build import AAPL, ES, INVERSE, LINEAR, START_NS
+from tests.domain.build import AAPL, ES, LINEAR, START_NS
+from tests.domain.classes import ALL, BITCOIN, CALL, YES
 from tests.domain.ledger import DAY_NS, Ledger
-from tests.domain.ledger_model import MOVES, LedgerModel
+from tests.histories.compare import compare_position
+from tests.histories.ledger import MOVES, LedgerModel, ledger_of
 
 K = AdjustmentKind
-CALL = OptionInstrument(
-    symbol="AAPL271217C00200000",
-    underlying="AAPL",
-    expiration_ns=START_NS + 400 * DAY_NS,
-    strike=Decimal(200),
-    option_type=OptionType.CALL,
-    exercise_style=ExerciseStyle.AMERICAN,
-    multiplier=Decimal(100),
-)
-YES = Prediction(
-    symbol="RAIN-YES",
-    market="RAIN",
-    outcome=PredictionOutcome.YES,
-    venue="PAPER",
-    payout=Decimal(1),
-    currency="USD",
-    tick_size=Decimal("0.01"),
-)
-BITCOIN = Crypto(
-    symbol="BTC-USD",
-    base="BTC",
-    quote="USD",
-    venue="PAPER",
-    tick_size=Decimal("0.01"),
-    quantity_increment=Decimal("0.00000001"),
-)
-EURO = Currency(symbol="EURUSD", base="EUR", quote="USD")
 
 
 # --- numbers to check by hand ----------------------------------------------------------------------------------------
@@ -112,18 +76,6 @@ def test_a_bust_takes_the_execution_out_of_what_came_after_it() -> None:
     assert ledger.held() == ("10", "20", "30")
     ledger.bust("b")
     assert ledger.held() == ("0", "0", "40")
-
-
-def test_an_inverse_perpetual_through_zero() -> None:
-    """100 contracts of 100 USD bought @ 50,000: 0.2 BTC. 150 sold @ 40,000 are worth 0.375 BTC.
-
-    50 of them open a short @ 40,000: 0.125 BTC. The closing part is 0.25: a long loses what it cost less, 0.2 - 0.25.
-    """
-    ledger = Ledger(INVERSE)
-    ledger.trade("in", "100", "50000", at=1)
-    ledger.trade("out", "-150", "40000", at=2)
-    assert ledger.held() == ("-50", "0.125", "-0.05")
-    assert ledger.position.average_cost == Decimal(40000)
 
 
 def test_fractions_of_a_coin_are_exact_to_the_last_digit() -> None:
@@ -377,28 +329,6 @@ signs = st.sampled_from([1, -1])
 times = st.none() | st.integers(1, 9).map(lambda tenths: tenths * DAY_NS // 4)
 
 
-MODELS: list[tuple[Instrument, str, bool, bool]] = [
-    (AAPL, "1", False, False),
-    (CALL, "100", False, False),
-    (YES, "1", False, False),
-    (BITCOIN, "1", False, False),
-    (EURO, "1", False, False),
-    (ES, "50", False, True),
-    (LINEAR, "0.01", False, True),
-    (INVERSE, "100", True, True),
-]
-"""One of each class, with multiplier, whether inverse, whether traded on margin: the model's own knowledge."""
-
-
-def model_for(instrument: Instrument) -> LedgerModel:
-    ((multiplier, is_inverse, is_margined),) = [one[1:] for one in MODELS if one[0] is instrument]
-    return LedgerModel(Fraction(multiplier), is_inverse, is_margined)
-
-
-def test_the_models_are_of_every_class() -> None:
-    assert {one[0].asset_class for one in MODELS} == set(AssetClass)
-
-
 def maybe(text: str | None) -> Fraction | None:
     return None if text is None else Fraction(text)
 
@@ -428,11 +358,11 @@ def happenings(draw: st.DrawFn) -> list[tuple[str, dict[str, Any]]]:
 
 
 @settings(deadline=None, max_examples=300)
-@given(st.sampled_from([one[0] for one in MODELS]), happenings(), amounts)
+@given(st.sampled_from(ALL), happenings(), amounts)
 def test_the_fold_is_the_models_whatever_comes_in_whatever_order(
     instrument: Instrument, found: list[tuple[str, dict[str, Any]]], mark: Decimal
 ) -> None:
-    play(Ledger(instrument), model_for(instrument), found, mark)
+    play(Ledger(instrument), ledger_of(instrument.symbol), found, mark)
 
 
 def play(ledger: Ledger, model: LedgerModel, found: list[tuple[str, dict[str, Any]]], mark: Decimal) -> None:
@@ -462,7 +392,7 @@ def play(ledger: Ledger, model: LedgerModel, found: list[tuple[str, dict[str, An
             ledger.roll(facts["at"])
             day_mark = Fraction(facts["mark"]) if held else None
         if key_of(ledger.instrument) in ledger.state.positions:
-            check(ledger, model, Fraction(facts.get("mark", str(mark))), day_mark)
+            compare_position(ledger.position, model, Fraction(facts.get("mark", str(mark))), day_mark)
 
 
 def adjust(ledger: Ledger, model: LedgerModel, name: str, facts: dict[str, Any]) -> None:
@@ -483,23 +413,3 @@ def adjust(ledger: Ledger, model: LedgerModel, name: str, facts: dict[str, Any])
         cash=Fraction(cash or 0),
     )
     ledger.adjust(name, kind, quantity, facts["at"], cost=facts["cost"], cash=cash)
-
-
-def check(ledger: Ledger, model: LedgerModel, mark: Fraction, day_mark: Fraction | None) -> None:
-    position, figures = ledger.position, model.figures()
-    if not position.is_quiet:
-        assert Fraction(position.value_bought) == figures.bought
-        assert Fraction(position.value_sold) == figures.sold
-    assert Fraction(position.quantity) == figures.quantity
-    assert Fraction(position.cost) == figures.cost
-    assert Fraction(position.realized_pnl) == figures.realized
-    sign = -1 if model.is_inverse else 1
-    assert figures.flow == figures.realized - sign * (figures.left - figures.contributed), "cash adds up"
-    then = figures.day
-    if not figures.is_day_known or (then is not None and then.quantity and day_mark is None):
-        expected = None
-    else:
-        base = Fraction(0) if then is None else then.realized + model.unrealized(then, day_mark or Fraction(1))
-        expected = figures.realized + model.unrealized(figures, mark) - base
-    if not position.is_quiet:
-        assert position.daily_pnl is None if expected is None else Fraction(position.daily_pnl or 0) == expected

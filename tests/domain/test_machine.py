@@ -330,19 +330,6 @@ def test_a_replace_is_in_force_when_accepted(play: Play) -> None:
     assert play.report(report(K.REPLACED, "c1.2")) is None
 
 
-def test_a_replace_below_what_is_filled_fills_the_order(play: Play) -> None:
-    """C.3.c: 7000 asked with 8000 filled: the quantity becomes 8000."""
-    accepted(play)
-    play.report(trade("e1", "8", "100"))
-    play.begin(play.replace(quantity="7"))
-    play.report(report(K.REPLACED, "c1.2", quantity=Decimal(7)))
-    assert (play.order().status, play.order().terms.quantity, play.order().leaves_quantity) == (
-        S.FILLED,
-        Decimal(8),
-        Decimal(0),
-    )
-
-
 def test_a_replace_reopens_a_filled_order(play: Play) -> None:
     """C.1.c: filled, then the quantity raised."""
     accepted(play)

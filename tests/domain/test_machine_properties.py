@@ -17,7 +17,7 @@ from dropcopyd.domain.position import Position
 from dropcopyd.domain.report import OrderReport, ReportKind
 from dropcopyd.domain.transitions import TRANSITIONS
 from tests.domain.build import AAPL, INVERSE, SECOND_NS, START_NS, Play, limit_terms, report, trade
-from tests.domain.model import Model, model_of
+from tests.histories.ledger import LedgerModel, ledger_of
 
 Outcome = OutcomeKind
 OUTCOMES_MAY_FOLLOW = {
@@ -29,7 +29,13 @@ OUTCOMES_MAY_FOLLOW = {
     Outcome.WITHHELD: {Outcome.ACCEPTED},
 }
 """A final outcome stands, unless the broker proves done what was taken for refused or never sent."""
-TOLD_ANEW = {ReportKind.RESTATED, ReportKind.DONE_FOR_DAY, ReportKind.TRIGGERED, ReportKind.STATUS}
+TOLD_ANEW = {
+    ReportKind.RESTATED,
+    ReportKind.DONE_FOR_DAY,
+    ReportKind.STOPPED,
+    ReportKind.TRIGGERED,
+    ReportKind.STATUS,
+}
 REQUESTS = {ReportKind.PENDING_CANCEL, ReportKind.PENDING_REPLACE, ReportKind.REPLACED}
 STATES = [kind for kind in ReportKind if kind not in (ReportKind.TRADE, ReportKind.BUST, ReportKind.CORRECTION)]
 
@@ -48,7 +54,7 @@ class AccountRuns(RuleBasedStateMachine):
         self.play = Play()
         self.names = 0
         self.executions: dict[str, dict[str, tuple[Fraction, Fraction]]] = defaultdict(dict)
-        self.models: dict[str, Model] = {}
+        self.models: dict[str, LedgerModel] = {}
         self.seen = 0
         self.last_ns = START_NS
         self.published: dict[str, Order] = {}
@@ -118,7 +124,7 @@ class AccountRuns(RuleBasedStateMachine):
         known = self.executions[command.order_id]
         if exec_id not in known:
             known[exec_id] = Fraction(quantity), Fraction(price)
-            model = self.models.setdefault(command.instrument.symbol, model_of(command.instrument.symbol))
+            model = self.models.setdefault(command.instrument.symbol, ledger_of(command.instrument.symbol))
             model.trade(known[exec_id][0] * (1 if command.order_side is OrderSide.BUY else -1), Fraction(price))
         one = trade(exec_id, quantity, price, command.broker_command_id)
         self.play.report(one)
@@ -223,7 +229,7 @@ class AccountRuns(RuleBasedStateMachine):
     @invariant()
     def positions_are_the_models(self) -> None:
         for (_, symbol), position in self.play.state.positions.items():
-            model = self.models[symbol]
+            model = self.models[symbol].figures()
             assert Fraction(position.quantity) == model.quantity
             assert Fraction(position.cost) == model.cost
             assert Fraction(position.realized_pnl) == model.realized

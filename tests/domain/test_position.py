@@ -12,7 +12,7 @@ from dropcopyd.domain.account import BrokerKind
 from dropcopyd.domain.instrument import Instrument, average_of
 from dropcopyd.domain.position import Position, take_execution
 from tests.domain.build import AAPL, ES, INVERSE, LINEAR, perpetual
-from tests.domain.model import SCALE, model_of
+from tests.histories.ledger import SCALE, ledger_of
 
 
 def flat(instrument: Instrument) -> Position:
@@ -36,26 +36,25 @@ instruments = st.sampled_from([AAPL, ES, LINEAR, INVERSE])
 def test_the_fold_is_the_models_to_the_last_digit(
     instrument: Instrument, executions: list[tuple[bool, Decimal, Decimal]]
 ) -> None:
-    position, model = flat(instrument), model_of(instrument.symbol)
+    position, model = flat(instrument), ledger_of(instrument.symbol)
     for is_buy, size, price in executions:
         signed = size if is_buy else -size
         position = take_execution(position, signed, price)
         model.trade(Fraction(signed), Fraction(price))
-        assert Fraction(position.quantity) == model.quantity
-        assert Fraction(position.cost) == model.cost
-        assert Fraction(position.realized_pnl) == model.realized
-        assert Fraction(position.average_cost) == model.average
-        side = (model.quantity > 0) - (model.quantity < 0)
-        flow = -model.sold_less_bought if model.is_inverse else model.sold_less_bought
-        left = side * Fraction(position.cost)
-        assert flow == Fraction(position.realized_pnl) + (left if model.is_inverse else -left), "cash adds up"
+        figures = model.figures()
+        assert Fraction(position.quantity) == figures.quantity
+        assert Fraction(position.cost) == figures.cost
+        assert Fraction(position.realized_pnl) == figures.realized
+        assert Fraction(position.average_cost) == model.average(figures)
+        left = -figures.left if model.is_inverse else figures.left
+        assert figures.flow == Fraction(position.realized_pnl) - left, "cash adds up"
 
 
 @given(instruments, fills)
 def test_back_to_flat_leaves_no_cost_and_the_whole_cash_flow_realized(
     instrument: Instrument, executions: list[tuple[bool, Decimal, Decimal]]
 ) -> None:
-    position, model = flat(instrument), model_of(instrument.symbol)
+    position, model = flat(instrument), ledger_of(instrument.symbol)
     for is_buy, size, price in executions:
         position = take_execution(position, size if is_buy else -size, price)
         model.trade(Fraction(size if is_buy else -size), Fraction(price))
@@ -64,8 +63,7 @@ def test_back_to_flat_leaves_no_cost_and_the_whole_cash_flow_realized(
         model.trade(-Fraction(position.quantity), Fraction(last))
         position = take_execution(position, money.negate(position.quantity), last)
     assert (position.quantity, position.cost, position.average_cost) == (Decimal(0), Decimal(0), Decimal(0))
-    flow = -model.sold_less_bought if model.is_inverse else model.sold_less_bought
-    assert Fraction(position.realized_pnl) == flow
+    assert Fraction(position.realized_pnl) == model.figures().flow
 
 
 @given(digits(10**12, 9), digits(10**9, 4), st.integers(1, 100))

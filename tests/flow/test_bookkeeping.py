@@ -28,8 +28,8 @@ from dropcopyd.flow.ownership import Actor
 from dropcopyd.store.admin import Admin
 from tests.domain.build import AAPL, SECOND_NS, START_NS, account, trade
 from tests.domain.ledger import DAY_NS
-from tests.domain.ledger_model import LedgerModel
 from tests.flow.trading import ONE, Gateway, said_since, trading
+from tests.histories.ledger import LedgerModel
 from tests.store.build import make_folder
 
 K = AdjustmentKind

@@ -109,6 +109,18 @@ class PendingRequest:
     action_type: ActionType
 
 
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A restatement of the order by a split at the broker's `at_ns`: of `quantity_before` it made `quantity_after`.
+
+    What was executed before counts in the order by that ratio; executions themselves stay as they were.
+    """
+
+    at_ns: int
+    quantity_before: Decimal
+    quantity_after: Decimal
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """One order as the platform knows it after the last report.
@@ -118,6 +130,8 @@ class Order:
     amendment may lower them. `last_seq` is the newest command of the chain, `command_seq` the one that the last report
     named; both are 0 for an order from outside that nobody here has touched, and its `intent_id` is "" until then.
     `external_command_id` is the id under which the broker knows the live request of such an order.
+    `broker_sent_at_ns` is the latest time of the broker in any report taken in, `terms_sent_at_ns` that of the report
+    that gave the terms in force (None: they are what was asked, or the broker told no time).
     """
 
     order_id: str
@@ -151,6 +165,8 @@ class Order:
     raw_status: str | None = None
     broker_sent_at_ns: int | None = None
     external_command_id: str | None = None
+    terms_sent_at_ns: int | None = None
+    splits: tuple[Split, ...] = ()
 
     @property
     def status(self) -> OrderStatus:
@@ -191,6 +207,13 @@ class Order:
         if self.is_over or self.is_rejected or self.filled_quantity >= self.terms.quantity:
             return money.ZERO
         return money.subtract(self.terms.quantity, self.filled_quantity)
+
+    def counted(self, quantity: Decimal, executed_ns: int) -> Decimal:
+        """What so much, executed then, counts in `filled_quantity`: multiplied by each later split, half-even."""
+        for split in self.splits:
+            if executed_ns < split.at_ns:
+                quantity = money.divide(money.multiply(quantity, split.quantity_after), split.quantity_before)
+        return quantity
 
     @property
     def average_price(self) -> Decimal | None:

@@ -16,6 +16,10 @@ DUPLICATE_ID_REASON: Final = "duplicate_command_id"
 """Reason code of a rejection because the id is known: it says nothing new about the order that has it."""
 
 
+CORPORATE_ACTION_REASON: Final = "corporate_action"
+"""Reason code of a restatement by a split: what was executed before it counts by the quantity's ratio [FIX H.1.b]."""
+
+
 class ReportKind(StrEnum):
     """Why a report was sent (FIX ExecType, Order Cancel Reject)."""
 
@@ -35,7 +39,8 @@ class ReportKind(StrEnum):
     """The execution `exec_ref_id` is replaced: `last_quantity` and `last_price` are its whole corrected figures.
     `exec_id` is what a later amendment names."""
     RESTATED = "RESTATED"
-    """The broker changed the order in place, unasked: `quantity` and prices where it says them."""
+    """The broker changed the order in place, unasked: `quantity` and prices where it says them (see
+    CORPORATE_ACTION_REASON)."""
     DONE_FOR_DAY = "DONE_FOR_DAY"
     """No more today: the end of a DAY order, a pause of one that goes on tomorrow."""
     STOPPED = "STOPPED"
@@ -99,7 +104,7 @@ class OrderReport:
     last_quantity: Decimal | None = None
     last_price: Decimal | None = None
     trade_date: str | None = None
-    """YYYY-MM-DD in the broker's calendar."""
+    """YYYY-MM-DD in the broker's calendar; of a BUST or CORRECTION that of the execution it amends (FIX TradeDate)."""
     venue: str | None = None
     liquidity: Liquidity | None = None
     fees: tuple[Fee, ...] = ()

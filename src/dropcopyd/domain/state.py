@@ -33,6 +33,8 @@ class Execution:
     effective_quantity: Decimal
     effective_price: Decimal
     trade_date: str | None
+    executed_ns: int
+    """The broker's time of it, else when it came."""
     exec_ids: tuple[str, ...]
     """Its own id, then that of each amendment; the last one is what the next amendment should name."""
 
@@ -64,9 +66,9 @@ class Chain:
         """Take an execution in."""
         self.has_undated = self.has_undated or trade.trade_date is None
         exec_ids = () if trade.exec_id is None else (trade.exec_id,)
-        self.executions[trade.execution_key] = Execution(
-            trade.quantity, trade.price, trade.quantity, trade.price, trade.trade_date, exec_ids
-        )
+        figures = (trade.quantity, trade.price)
+        executed_ns = trade.received_at_ns if trade.broker_sent_at_ns is None else trade.broker_sent_at_ns
+        self.executions[trade.execution_key] = Execution(*figures, *figures, trade.trade_date, executed_ns, exec_ids)
 
     def amend(self, amendment: Amendment) -> None:
         """Take an amendment of a known execution in."""
@@ -81,11 +83,13 @@ class Chain:
     def find_execution(self, exec_id: str, trade_date: str | None) -> str | None:
         """The key of the execution that an id names, its own or an amendment's.
 
-        Ids may begin anew each day: of several the one of that day, else the newest.
+        Ids may begin anew each day: the one of that day, else one whose day nobody told. Without a day the newest.
         """
         keys = [key for key, execution in self.executions.items() if exec_id in execution.exec_ids]
-        dated = [key for key in keys if self.executions[key].trade_date == trade_date]
-        return (dated or keys)[-1] if keys else None
+        if trade_date is not None:
+            dated = [key for key in keys if self.executions[key].trade_date == trade_date]
+            keys = dated or [key for key in keys if self.executions[key].trade_date is None]
+        return keys[-1] if keys else None
 
     @property
     def is_settled(self) -> bool:

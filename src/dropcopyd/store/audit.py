@@ -111,7 +111,10 @@ class _Refold:
     latest_ns: dict[InstrumentKey, int] = field(default_factory=dict)
     executions: dict[tuple[str, str], list[tuple[InstrumentKey, str]]] = field(default_factory=dict)
     """(order_id, the broker's id it has now) -> where the execution is folded."""
-    filled: dict[str, Decimal] = field(default_factory=dict)
+    filled: dict[str, list[tuple[int, Decimal]]] = field(default_factory=dict)
+    """By order: when, and how much (less, where it was amended)."""
+    executed_ns: dict[str, int] = field(default_factory=dict)
+    """By the execution's place in the fold."""
     last: dict[str, dict[Any, Any]] = field(default_factory=lambda: {"orders": {}, "positions": {}, "balances": {}})
     kinds: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
@@ -158,7 +161,9 @@ class _Refold:
             signed = money.negate(signed)
         self._change(key, ref, Execution(signed, Decimal(trade.price)), _time(trade))
         self.executions.setdefault((trade.client_order_id, trade.exec_id), []).append((key, ref))
-        self._fill(trade.client_order_id, Decimal(trade.quantity))
+        at_ns = _time(trade) or _ns(trade.received_at)
+        self.executed_ns[ref] = at_ns
+        self._fill(trade.client_order_id, at_ns, Decimal(trade.quantity))
 
     def _amendment(self, amendment: Any, sequence: int) -> None:
         """The amended execution is the one with that id and the figures of before."""
@@ -176,7 +181,7 @@ class _Refold:
         if amendment.new_exec_id:
             candidates.remove(found[0])
             self.executions.setdefault((amendment.client_order_id, amendment.new_exec_id), []).append(found[0])
-        self._fill(amendment.client_order_id, money.subtract(after[0], before[0]))
+        self._fill(amendment.client_order_id, self.executed_ns[ref], money.subtract(after[0], before[0]))
 
     def _stands_at(self, where: tuple[InstrumentKey, str], figures: tuple[Decimal, Decimal]) -> bool:
         effect = self.changes[where[0]][where[1]].effect
@@ -210,8 +215,8 @@ class _Refold:
         self.latest_ns[key] = max(latest_ns, fold_ns)
         known[ref] = Change(fold_ns, len(known) + 1, ref, effect)
 
-    def _fill(self, order_id: str, quantity: Decimal) -> None:
-        self.filled[order_id] = money.add(self.filled.get(order_id, money.ZERO), quantity)
+    def _fill(self, order_id: str, at_ns: int, quantity: Decimal) -> None:
+        self.filled.setdefault(order_id, []).append((at_ns, quantity))
 
 
 def _differences(connection: sqlite3.Connection, row: sqlite3.Row, instruments: _Instruments) -> Iterator[str]:
@@ -274,7 +279,8 @@ def _order_differences(connection: sqlite3.Connection, refold: _Refold) -> Itera
         seen.add(order.order_id)
         said = refold.last["orders"].get(order.order_id)
         yield from _told(f"order {order.order_id}", _ORDER_FIELDS, encoder.order(order), said)
-        filled = refold.filled.get(order.order_id, money.ZERO)
+        executed = refold.filled.get(order.order_id, ())
+        filled = money.total(order.counted(quantity, at_ns) for at_ns, quantity in executed)
         if filled != order.filled_quantity:
             yield (
                 f"order {order.order_id}: {money.render(filled)} filled by the journal's executions,"
@@ -308,7 +314,11 @@ def _told(what: str, names: tuple[str, ...], kept: Any, said: Any) -> Iterator[s
 def _time(message: Any) -> int | None:
     if not message.HasField("broker_sent_at"):
         return None
-    return int(message.broker_sent_at.seconds) * _NS + int(message.broker_sent_at.nanos)
+    return _ns(message.broker_sent_at)
+
+
+def _ns(timestamp: Any) -> int:
+    return int(timestamp.seconds) * _NS + int(timestamp.nanos)
 
 
 def _mark_key(mark: Any) -> InstrumentKey:

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from functools import cache
 from typing import Any, Final
@@ -21,6 +21,7 @@ from dropcopyd.domain.order import (
     OrderType,
     OrderVenue,
     PendingRequest,
+    Split,
     TimeInForce,
 )
 from dropcopyd.domain.report import Fee, Liquidity
@@ -108,7 +109,21 @@ def order_values(account: int, order: Order) -> Values:
         "raw_status": order.raw_status,
         "broker_sent_at_ns": order.broker_sent_at_ns,
         "is_working": int(order.is_working),
+        "terms_sent_at_ns": order.terms_sent_at_ns,
+        "splits": _splits_text(order.splits) if order.splits else "[]",
     }
+
+
+def _splits_text(splits: Iterable[Split]) -> str:
+    return json.dumps(
+        [[one.at_ns, money.render(one.quantity_before), money.render(one.quantity_after)] for one in splits]
+    )
+
+
+def _splits_of(text: str) -> tuple[Split, ...]:
+    if text == "[]":
+        return ()
+    return tuple(Split(at_ns, Decimal(before), Decimal(after)) for at_ns, before, after in json.loads(text))
 
 
 def order_of(row: Row, account: Account, instruments: Instruments) -> Order:
@@ -145,6 +160,8 @@ def order_of(row: Row, account: Account, instruments: Instruments) -> Order:
         reason=row["reason"],
         raw_status=row["raw_status"],
         broker_sent_at_ns=row["broker_sent_at_ns"],
+        terms_sent_at_ns=row["terms_sent_at_ns"],
+        splits=_splits_of(row["splits"]),
     )
 
 

@@ -45,7 +45,8 @@ def take_trade(story: Story, report: OrderReport) -> None:
             story.say(BreakKind.EXECUTION_DIFFERS, told, f"{order.order_id}|{key}")
         return
     story.show_alive()
-    filled = money.add(order.filled_quantity, quantity)
+    executed_ns = story.at_ns if report.broker_sent_at_ns is None else report.broker_sent_at_ns
+    filled = money.add(order.filled_quantity, order.counted(quantity, executed_ns))
     value = money.add(order.filled_value, value_of(order.instrument, quantity, price))
     story.report(report, filled_quantity=filled, filled_value=value)
     story.stamp_fill()
@@ -128,7 +129,10 @@ def _amend(story: Story, report: OrderReport, amendment: Amendment) -> None:
     """The order's figures without the old ones of the execution and with the new ones."""
     order, instrument = story.order, story.order.instrument
     was_filled = order.filled_quantity >= order.terms.quantity
-    filled = money.add(money.subtract(order.filled_quantity, amendment.quantity_before), amendment.quantity_after)
+    executed_ns = story.chain.executions[amendment.execution_key].executed_ns
+    counted_before = order.counted(amendment.quantity_before, executed_ns)
+    counted_after = order.counted(amendment.quantity_after, executed_ns)
+    filled = money.add(money.subtract(order.filled_quantity, counted_before), counted_after)
     value_before = value_of(instrument, amendment.quantity_before, amendment.price_before)
     value_after = value_of(instrument, amendment.quantity_after, amendment.price_after)
     value = money.add(money.subtract(order.filled_value, value_before), value_after)

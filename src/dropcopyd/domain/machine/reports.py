@@ -1,6 +1,7 @@
 """What a broker says of an order: each report becomes facts, whatever the order's state was."""
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Final
 
 from dropcopyd.domain import money
@@ -13,10 +14,16 @@ from dropcopyd.domain.machine import external
 from dropcopyd.domain.machine.connection import take_cursor
 from dropcopyd.domain.machine.draft import Draft
 from dropcopyd.domain.machine.executions import check_figures, take_amendment, take_trade
-from dropcopyd.domain.machine.story import Story
-from dropcopyd.domain.order import ActionType, OrderTerms, PendingRequest
+from dropcopyd.domain.machine.story import Story, is_before
+from dropcopyd.domain.order import ActionType, Order, OrderTerms, PendingRequest, Split
 from dropcopyd.domain.parking import Parked, parking_key
-from dropcopyd.domain.report import DUPLICATE_ID_REASON, UNKNOWN_ORDER_REASON, OrderReport, ReportKind
+from dropcopyd.domain.report import (
+    CORPORATE_ACTION_REASON,
+    DUPLICATE_ID_REASON,
+    UNKNOWN_ORDER_REASON,
+    OrderReport,
+    ReportKind,
+)
 from dropcopyd.domain.state import AccountState
 
 _AMENDMENTS = (ReportKind.BUST, ReportKind.CORRECTION)
@@ -80,34 +87,35 @@ def _unplaced(draft: Draft, report: OrderReport, order_id: str) -> None:
 
 def _take_accepted(story: Story, report: OrderReport) -> None:
     """The broker's own word that the order lives. An echo of it leaves what came after."""
-    if not story.order.is_accepted:
+    if not (story.order.is_accepted or _is_echo(story, report)):
         story.show_alive()
         story.report(report)
 
 
 def _take_done(story: Story, report: OrderReport) -> None:
     """No more today. What a DAY order still had ends; what is good till cancelled goes on tomorrow."""
-    if not _is_echo(story):
+    if not _is_echo(story, report):
         story.show_alive()
         story.report(report, is_done_for_day=True)
 
 
 def _take_stopped(story: Story, report: OrderReport) -> None:
-    """A guarantee: no execution. It ends with the order."""
-    if not (_is_echo(story) or story.order.is_over):
+    """A guarantee: no execution. It ends with the order; one that is done for the day may go on with it."""
+    if not (_is_echo(story, report) or story.order.is_closed):
         story.show_alive()
         story.report(report, is_stopped=True)
 
 
 def _take_triggered(story: Story, report: OrderReport) -> None:
-    if not _is_echo(story):
+    if not _is_echo(story, report):
         story.show_alive()
         story.report(report)
 
 
-def _is_echo(story: Story) -> bool:
-    """Whether the order was rejected after it had lived: a report of its life is from before."""
-    return story.order.is_rejected and story.order.is_accepted
+def _is_echo(story: Story, report: OrderReport) -> bool:
+    """Whether the broker has rejected the order since: this report of its life is from before."""
+    order = story.order
+    return order.is_rejected and (order.is_accepted or is_before(report, order.broker_sent_at_ns))
 
 
 def _take_status(story: Story, report: OrderReport) -> None:
@@ -148,28 +156,34 @@ def _take_refused(story: Story, report: OrderReport) -> None:
 
 
 def _take_pending(story: Story, report: OrderReport) -> None:
-    """The broker has acknowledged a request: ours, or one that nobody here made (seq 0)."""
+    """The broker has acknowledged a request: ours, or one that nobody here made (seq 0).
+
+    Of one that is decided already it says no more than that the order lived.
+    """
     command, order = story.command, story.order
     asked = ActionType.CANCEL if report.kind is ReportKind.PENDING_CANCEL else ActionType.REPLACE
     is_ours = command is not None and command.action_type is asked
     request = PendingRequest(story.seq if is_ours else 0, asked)
     if request in order.pending or (command is not None and command.action_type not in (asked, ActionType.CREATE)):
         return
-    if is_ours and not (command is not None and command.is_unresolved and not _is_outdated(story)):
+    if _is_echo(story, report) or (not is_ours and order.is_over):
         return
-    if not is_ours and order.is_over:
-        return
-    story.show_alive()
-    if is_ours:
+    is_decided = command is not None and is_ours and (not command.is_unresolved or _is_outdated(story))
+    is_news = story.show_alive()
+    if is_ours and not is_decided:
         story.arrived()
-    story.report(report, pending=(*order.pending, request))
+    if not is_decided:
+        story.report(report, pending=(*order.pending, request))
+    elif is_news:
+        story.report(report)
 
 
 def _take_cancelled(story: Story, report: OrderReport) -> None:
     """The balance is cancelled, asked for or not. Requests of ours that are still open are answered by themselves."""
     command, order = story.command, story.order
     asked = command is not None and command.action_type is ActionType.CANCEL
-    if order.is_closed and not (asked and command is not None and command.outcome is not OutcomeKind.ACCEPTED):
+    is_known = order.is_closed and not (asked and command is not None and command.outcome is not OutcomeKind.ACCEPTED)
+    if is_known or _is_echo(story, report):
         return
     story.show_alive()
     if asked:
@@ -185,39 +199,61 @@ def _take_replaced(story: Story, report: OrderReport) -> None:
         return
     if command.action_type is ActionType.CANCEL or command.outcome is OutcomeKind.ACCEPTED:
         return
-    story.show_alive()
+    if not _is_echo(story, report):
+        story.show_alive()
     story.resolve(OutcomeKind.ACCEPTED, report)
     order = story.order
-    terms = order.terms if _is_outdated(story) else _terms_after(story, command.terms, report)
+    is_old = _is_outdated(story) or is_before(report, order.terms_sent_at_ns)
+    terms = {} if is_old else _in_force(_terms_after(story, command.terms, report), report)
     pending = tuple(
         request
         for request in order.pending
         if request.seq != command.seq and (request.action_type is ActionType.CANCEL or request.seq > command.seq)
     )
-    story.report(report, terms=terms, pending=pending)
+    story.report(report, **terms, pending=pending)
 
 
 def _take_restated(story: Story, report: OrderReport) -> None:
     """The broker changed the order in place; an order that was done for the day goes on.
 
-    One that is older than the last report of the order brings nothing back.
+    One from before the terms in force brings nothing back, one from before the last report ends no pause.
     """
     order = story.order
-    sent_ns, last_ns = report.broker_sent_at_ns, order.broker_sent_at_ns
-    is_old = sent_ns is not None and last_ns is not None and sent_ns < last_ns
-    if is_old or _is_echo(story):
+    if is_before(report, order.terms_sent_at_ns) or _is_echo(story, report):
         return
     story.show_alive()
     pending = story.without(0) if report.kind is ReportKind.REPLACED else order.pending
+    is_done = order.is_done_for_day and is_before(report, order.broker_sent_at_ns)
     terms = _terms_after(story, order.terms, report)
-    story.report(report, terms=terms, is_done_for_day=False, pending=pending)
+    if report.reason_code == CORPORATE_ACTION_REASON and terms.quantity != order.terms.quantity:
+        _split(story, terms.quantity, report)
+    story.report(report, **_in_force(terms, report), is_done_for_day=is_done, pending=pending)
+    if report.reason_code == CORPORATE_ACTION_REASON:
+        check_figures(story, report)
+
+
+def _split(story: Story, quantity: Decimal, report: OrderReport) -> None:
+    """What was executed before counts in units of after: executions are counted one by one, as they will be amended."""
+    order = story.order
+    at_ns = story.at_ns if report.broker_sent_at_ns is None else report.broker_sent_at_ns
+    split = evolve(order, splits=(*order.splits, Split(at_ns, order.terms.quantity, quantity)))
+    executions = story.chain.executions.values()
+    filled = money.total(split.counted(one.effective_quantity, one.executed_ns) for one in executions)
+    story.keep(evolve(split, filled_quantity=filled))
+
+
+def _in_force(terms: OrderTerms, report: OrderReport) -> dict[str, object]:
+    """Terms that a report brings into force."""
+    if report.broker_sent_at_ns is None:
+        return {"terms": terms}
+    return {"terms": terms, "terms_sent_at_ns": report.broker_sent_at_ns}
 
 
 def _terms_after(story: Story, asked: OrderTerms, report: OrderReport) -> OrderTerms:
     """The terms in force: what was asked, where the broker does not say otherwise. Quantity is a total over the
     order's life; below what is filled it becomes that [C.3.c]."""
     order = story.order
-    quantity = max(asked.quantity if report.quantity is None else report.quantity, order.filled_quantity)
+    quantity = max(asked.quantity if report.quantity is None else report.quantity, _filled_then(order, report))
     is_filled = bool(order.filled_quantity) and order.filled_quantity >= order.terms.quantity
     if is_filled and quantity > order.terms.quantity and not story.draft.state.capabilities.can_raise_filled:
         told = f"filled, and raised from {money.render(order.terms.quantity)} to {money.render(quantity)}"
@@ -230,8 +266,20 @@ def _terms_after(story: Story, asked: OrderTerms, report: OrderReport) -> OrderT
     return evolve(asked, **changes)
 
 
+def _filled_then(order: Order, report: OrderReport) -> Decimal:
+    """What was filled when the broker changed the terms: its own word, where it gave both figures.
+
+    A fill that it has taken back since, or a late one, may stand otherwise here.
+    """
+    if report.quantity is None or report.cumulative_quantity is None:
+        return order.filled_quantity
+    return report.cumulative_quantity
+
+
 def _is_outdated(story: Story) -> bool:
-    """Whether a later replace is in force already: a report that it overtook does not bring old terms back."""
+    """Whether it is about a replace that a later one overtook: the later one is in force, no old terms come back."""
+    if story.command is None or story.command.action_type is not ActionType.REPLACE:
+        return False
     return any(
         later.seq > story.seq and later.action_type is ActionType.REPLACE and later.outcome is OutcomeKind.ACCEPTED
         for later in story.chain.commands.values()

@@ -14,6 +14,11 @@ from dropcopyd.domain.state import Chain
 _DEAD = (OutcomeKind.NOT_SENT, OutcomeKind.REFUSED)
 
 
+def is_before(report: OrderReport, known_ns: int | None) -> bool:
+    """Whether the broker sent the report before that time of its own; False where either is not known."""
+    return report.broker_sent_at_ns is not None and known_ns is not None and report.broker_sent_at_ns < known_ns
+
+
 @dataclass(slots=True)
 class Story:
     """An order's chain in a draft. `command` is the one that is spoken of, None when it is none of ours."""
@@ -130,7 +135,7 @@ class Story:
         if self.draft.order is None and all(getattr(order, name) == value for name, value in facts.items()):
             return
         facts["received_at_ns"] = self.at_ns
-        if report.broker_sent_at_ns is not None:
+        if report.broker_sent_at_ns is not None and not is_before(report, order.broker_sent_at_ns):
             facts["broker_sent_at_ns"] = report.broker_sent_at_ns
         self.publish(evolve(order, **facts))
 
@@ -140,9 +145,9 @@ class Story:
         if order.filled_quantity or order.is_closed:
             return
         if report is not None:
-            self.report(report, is_rejected=True, pending=())
+            self.report(report, is_rejected=True, is_stopped=False, pending=())
             return
-        facts = {"is_rejected": True, "reason_code": reason_code, "reason": reason, "pending": ()}
+        facts = {"is_rejected": True, "is_stopped": False, "reason_code": reason_code, "reason": reason, "pending": ()}
         self.publish(evolve(order, received_at_ns=self.at_ns, **facts))
 
     def end_request(self) -> None:

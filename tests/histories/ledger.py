@@ -7,8 +7,25 @@ docs/positions.md.
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
-from tests.domain.model import half_even
+SCALE = 10**18
 
+
+def half_even(value: Fraction) -> Fraction:
+    """The value at 18 places, ties to even."""
+    return Fraction(round(value * SCALE), SCALE)
+
+
+TERMS = {
+    "AAPL": ("1", False, False),
+    "AAPL271217C00200000": ("100", False, False),
+    "RAIN-YES": ("1", False, False),
+    "BTC-USD": ("1", False, False),
+    "EURUSD": ("1", False, False),
+    "ESZ7": ("50", False, True),
+    "BTC-PERP": ("0.01", False, True),
+    "BTCUSD-INVERSE": ("100", True, True),
+}
+"""Multiplier, whether inverse, whether traded on margin, by symbol: the model's own knowledge of the instruments."""
 MOVES = ("OPENING", "TRANSFER", "MANUAL")
 SETTLEMENTS = ("EXPIRY", "ASSIGNMENT")
 
@@ -183,9 +200,26 @@ class LedgerModel:
         else:
             now.realized += one.cash + now.left - before
 
+    def trade(self, signed: Fraction, price: Fraction) -> None:
+        """An execution behind everything known."""
+        self.add(str(len(self.happenings)), None, signed=signed, price=price)
+
+    def average(self, now: Figures) -> Fraction:
+        """What a unit cost."""
+        contracts = self.multiplier * abs(now.quantity)
+        if not now.quantity or not now.cost:
+            return Fraction(0)
+        return half_even(contracts / now.cost if self.is_inverse else now.cost / contracts)
+
     def unrealized(self, now: Figures, mark: Fraction) -> Fraction:
         if not now.quantity:
             return Fraction(0)
         worth = self.value(abs(now.quantity), mark)
         side = 1 if now.quantity > 0 else -1
         return side * (now.cost - worth if self.is_inverse else worth - now.cost)
+
+
+def ledger_of(symbol: str) -> LedgerModel:
+    """The empty model of an instrument."""
+    multiplier, is_inverse, is_margined = TERMS[symbol]
+    return LedgerModel(Fraction(multiplier), is_inverse, is_margined)

@@ -1,0 +1,7 @@
+"""`make history-campaign`."""
+
+import sys
+
+from tests.histories.campaign import main
+
+sys.exit(main())
