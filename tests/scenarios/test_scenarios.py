@@ -57,6 +57,13 @@ async def test_a_word_that_nobody_knows_is_a_failure_line(tmp_path: Path) -> Non
     assert (code, lines[-1]) == (1, "0 passed, 1 failed")
 
 
+async def test_every_path_of_the_matrices_passes() -> None:
+    """What the published file below lacks, each with the rule that it follows."""
+    code, lines = await run(Path(__file__).with_name("matrices.json"))
+    assert code == 0, [line for line in lines if "FAILED" in line]
+    assert lines[-1] == "96 passed, 0 failed"
+
+
 @pytest.mark.spec
 async def test_every_published_path_passes() -> None:
     code, lines = await run(spec_file("spec/fix_order_states.json"))
