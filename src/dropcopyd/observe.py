@@ -43,6 +43,9 @@ class Metrics:
         )
         self.breaks = Counter("dropcopy_breaks", "What brokers said that cannot be", ["kind"], registry=self.registry)
         self.committed = Counter("dropcopy_events", "Journal events committed", registry=self.registry)
+        self.exported = Counter(
+            "dropcopy_exported_rows", "Rows read for exports, by kind", ["records"], registry=self.registry
+        )
         self.streams = Gauge("dropcopy_streams", "Open streams", registry=self.registry)
         self.doubts = Gauge("dropcopy_doubts", "Commands in doubt being settled", registry=self.registry)
         self.commit_s = Histogram(

@@ -35,4 +35,4 @@ async def test_the_examples_run(tmp_path: Path) -> None:
         actions = (await gateway.get(f"intents/{order['intent_id']}/actions"))["data"]
     assert [action["action_type"] for action in actions] == ["CREATE", "REPLACE", "CANCEL"]
     assert order["client_reference_id"] == "my-order-1"
-    assert len(EXAMPLES) == 6
+    assert len(EXAMPLES) == 7

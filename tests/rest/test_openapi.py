@@ -31,6 +31,7 @@ ROUTES = {
     ("GET", "/v1/accounts/{account_id}/orders/{order_id}/timeline"),
     ("GET", "/v1/accounts/{account_id}/balances"),
     ("GET", "/v1/accounts/{account_id}/journal"),
+    *(("GET", f"/v1/accounts/{{account_id}}/exports/{name}") for name in ("orders", "trades", "positions", "journal")),
     ("GET", "/v1/accounts/{account_id}/metrics"),
     ("GET", "/v1/accounts/{account_id}/state"),
     ("GET", "/v1/search"),

@@ -66,6 +66,7 @@ class Limits:
     retention_s: float = 3_600.0
     """Closed orders and flat positions leave the replayed state this long after their last change."""
     page_size_max: int = 100
+    exports_at_once: int = 4
     token_lifetime_s: float = 900.0
     """Of a bearer token whose request names no lifetime."""
     token_lifetime_s_max: float = 3_600.0

@@ -26,6 +26,7 @@ from dropcopyd.rest.armings import ArmingRoutes
 from dropcopyd.rest.controls import ControlRoutes
 from dropcopyd.rest.errors import internal_response, problem_response
 from dropcopyd.rest.events import EventRoutes
+from dropcopyd.rest.exports import ExportRoutes
 from dropcopyd.rest.flattens import FlattenRoutes
 from dropcopyd.rest.gate import Dependencies, answer
 from dropcopyd.rest.history import HistoryRoutes
@@ -80,6 +81,7 @@ def create_app(
     app.include_router(ReadRoutes(dependencies).router(), tags=["records"])
     app.include_router(HistoryRoutes(dependencies).router(), tags=["records"])
     app.include_router(MetricsRoutes(dependencies).router(), tags=["records"])
+    app.include_router(ExportRoutes(dependencies).router(), tags=["records"])
     app.include_router(EventRoutes(dependencies).router(), tags=["streams"])
     app.include_router(StreamRoutes(dependencies).router(), tags=["streams"])
     app.include_router(TokenRoutes(dependencies).router(), tags=["tokens"])

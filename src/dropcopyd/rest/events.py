@@ -95,7 +95,7 @@ class EventRoutes:
             description=_DESCRIPTION,
             response_model=None,
             response_class=Response,
-            responses=openapi.stream_answers(_MEDIA_TYPE, "The stream", _CODES),
+            responses=openapi.stream_answers([_MEDIA_TYPE], "The stream", _CODES),
             openapi_extra=openapi.details(*_DESCRIBED, scope=Scope.STREAM_READ),
         )
         return router

@@ -122,10 +122,10 @@ def empty_answers(description: str, codes: Iterable[Code]) -> dict[int | str, Js
     return {204: {"description": description}, **_problems(codes)}
 
 
-def stream_answers(media_type: str, description: str, codes: Iterable[Code]) -> dict[int | str, Json]:
-    """The answers of an operation whose good one is a text that goes on."""
+def stream_answers(media_types: Iterable[str], description: str, codes: Iterable[Code]) -> dict[int | str, Json]:
+    """The answers of an operation whose good one goes on, in one of the media types."""
     return {
-        200: {"description": description, "content": {media_type: {"schema": {"type": "string"}}}},
+        200: {"description": description, "content": {one: {"schema": {"type": "string"}} for one in media_types}},
         **_problems(codes),
     }
 
