@@ -5,15 +5,16 @@ import csv
 import json
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import structlog
 import typer
 
-from dropcopyd import config, dev, scenarios
+from dropcopyd import config, dev, replay, scenarios
 from dropcopyd.brokers.paper import Profile, SessionMode, parse_plan, render_plan
 from dropcopyd.config import Settings
 from dropcopyd.domain.account import BrokerKind, Scope
@@ -180,6 +181,46 @@ def serve(
         settings,
         lambda addresses: typer.echo(f"ready: REST {addresses.rest}, gRPC {addresses.grpc_tls or addresses.grpc}"),
     )
+
+
+@app.command(name="replay")
+def replay_journal(
+    *,
+    data: Data = Path("data"),
+    account: Annotated[
+        list[str] | None, typer.Option(metavar="ID", help="an account to replay (repeatable); all when left out")
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option("--from", metavar="TIME", help="date or RFC 3339 time; the first event when left out")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--to", metavar="TIME", help="the same, not included; now when left out")
+    ] = None,
+    speed: Annotated[float, typer.Option(min=0.001, max=1000, help="times the events' own pace")] = 1.0,
+    grpc_port: Annotated[int | None, typer.Option(help="plaintext gRPC port (loopback); 0 = any")] = None,
+    stop_at_end: Annotated[bool, typer.Option("--stop-at-end", help="end when all has been delivered")] = False,
+    settings_file: Annotated[Path | None, typer.Option("--config", metavar="FILE", help="settings, TOML")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print one line of JSON when ready")] = False,
+) -> None:
+    """Stream a past stretch of the journal again, as it was, at 1 to 1000 times its pace; see docs/replay.md."""
+    settings = config.load(settings_file, data=data, grpc_port=grpc_port)
+    wish = replay.Wish(account or (), replay.time_of(since, "--from"), replay.time_of(until, "--to"), speed)
+
+    def on_ready(started: replay.Started) -> None:
+        line = asdict(started)
+        where = started.grpc_tls or started.grpc
+        typer.echo(json.dumps(line) if as_json else f"ready: gRPC {where}, {started.events} events to come")
+        sys.stdout.flush()
+
+    async def run(stop: asyncio.Event) -> None:
+        def on_over(count: int) -> None:
+            typer.echo(f"over: {count} events", err=True)
+            if stop_at_end:
+                stop.set()
+
+        await replay.ReplayNode(settings, wish).run(on_ready, on_over, stop)
+
+    _run_until_signal(settings, run)
 
 
 @app.command(name="backup")
@@ -361,7 +402,6 @@ def _organization(admin: Admin, name_or_id: str) -> str:
 
 
 def _run(settings: Settings, on_ready: Callable[[Addresses], None]) -> None:
-    configure_logs(settings.log_level, as_json=settings.log_json)
     open_files_max = allow_open_files()
 
     def ready(addresses: Addresses) -> None:
@@ -369,12 +409,18 @@ def _run(settings: Settings, on_ready: Callable[[Addresses], None]) -> None:
         structlog.get_logger().info("process.ready", open_files_max=open_files_max)
         on_ready(addresses)
 
+    _run_until_signal(settings, lambda stop: Node(settings).run(ready, stop))
+
+
+def _run_until_signal(settings: Settings, serve: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:
+    configure_logs(settings.log_level, as_json=settings.log_json)
+
     async def run() -> None:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        await Node(settings).run(ready, stop)
+        await serve(stop)
 
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(run())

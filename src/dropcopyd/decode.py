@@ -34,6 +34,17 @@ def daily_pnl(payload: bytes) -> str | None:
     return position.daily_pnl if position.HasField("daily_pnl") else None
 
 
+def is_working(payload: bytes) -> bool:
+    """Whether a BROKER_ORDER event left its order working, or in doubt."""
+    order = pb.TradingEvent.FromString(payload).broker_order
+    return order.order_state == pb.ORDER_STATE_OPEN or order.HasField("in_doubt_since")
+
+
+def is_held(payload: bytes) -> bool:
+    """Whether a BROKER_POSITION event left something held."""
+    return pb.TradingEvent.FromString(payload).broker_position.quantity != "0"
+
+
 def plain(message: Message, render: Render) -> Json:
     """A message's members."""
     return {field.name: _member(message, field, render) for field in message.DESCRIPTOR.fields}

@@ -157,7 +157,7 @@ class Node:
 
     async def _build(self, group: asyncio.TaskGroup, store: SqliteStore) -> "_Parts":
         def spawn(work: Coroutine[Any, Any, None]) -> object:
-            return group.create_task(_guarded(work))
+            return group.create_task(guarded(work))
 
         clock, limits, failpoints, metrics = self._clock, self._limits, self._failpoints, self._metrics
         access = Access(store, read_pepper(self._settings.data, self._ids), clock)
@@ -326,18 +326,23 @@ class Node:
         )
 
     async def _open_ports(self, parts: "_Parts") -> Addresses:
-        settings = self._settings
-        grpc = grpc_tls = None
-        if settings.grpc_port is not None:
-            port = await parts.grpc.open(Port(settings.grpc_host, settings.grpc_port))
-            grpc = f"{settings.grpc_host}:{port}"
-        if settings.grpc_tls_port is not None:
-            if settings.tls_certificate is None or settings.tls_key is None:
-                raise DropcopyError(Code.INVALID_CONFIGURATION, "the TLS port needs tls_certificate and tls_key")
-            context = tls_context(str(settings.tls_certificate), str(settings.tls_key))
-            port = await parts.grpc.open(Port(settings.grpc_tls_host, settings.grpc_tls_port, context))
-            grpc_tls = f"{_name_of(settings.grpc_tls_host)}:{port}"
-        return Addresses(f"http://{settings.rest_host}:{parts.rest.port}", grpc, grpc_tls)
+        grpc, grpc_tls = await open_grpc_ports(parts.grpc, self._settings)
+        return Addresses(f"http://{self._settings.rest_host}:{parts.rest.port}", grpc, grpc_tls)
+
+
+async def open_grpc_ports(server: GrpcServer, settings: Settings) -> tuple[str | None, str | None]:
+    """Open the plaintext and the TLS port, where they are set; their addresses. Raises DropcopyError, OSError."""
+    grpc = grpc_tls = None
+    if settings.grpc_port is not None:
+        port = await server.open(Port(settings.grpc_host, settings.grpc_port))
+        grpc = f"{settings.grpc_host}:{port}"
+    if settings.grpc_tls_port is not None:
+        if settings.tls_certificate is None or settings.tls_key is None:
+            raise DropcopyError(Code.INVALID_CONFIGURATION, "the TLS port needs tls_certificate and tls_key")
+        context = tls_context(str(settings.tls_certificate), str(settings.tls_key))
+        port = await server.open(Port(settings.grpc_tls_host, settings.grpc_tls_port, context))
+        grpc_tls = f"{_name_of(settings.grpc_tls_host)}:{port}"
+    return grpc, grpc_tls
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,7 +371,7 @@ class _StoppedError(Exception):
     """Ends the node's TaskGroup, and with it every background task."""
 
 
-async def _guarded(work: Coroutine[Any, Any, None]) -> None:
+async def guarded(work: Coroutine[Any, Any, None]) -> None:
     """A background task that fails is a bug: logged, and the others go on."""
     try:
         await work

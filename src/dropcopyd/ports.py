@@ -140,8 +140,21 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """A piece of state as a past event told it, in that event's bytes; symbol and asset class as in `Committed`."""
+
+    kind: EventType
+    symbol: str
+    asset_class: str
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class AttachedState:
-    """One account's state at one journal head: all of it read in one transaction."""
+    """One account's state at one journal head: all of it read in one transaction.
+
+    `said` stands in place of all that is not there, where the head is a past one.
+    """
 
     account: Account
     head: Head
@@ -149,6 +162,7 @@ class AttachedState:
     orders: tuple[Order, ...]
     positions: tuple[Position, ...]
     balances: tuple[Balance, ...] = ()
+    said: tuple[Said, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +226,7 @@ class SessionEncoder(Protocol):
     def frame(self, payload: bytes) -> bytes:
         """A committed event's bytes with the 5-byte prefix."""
 
-    def state(self, event: Event) -> bytes:
+    def state(self, event: Event | Said) -> bytes:
         """One piece of replayed state."""
 
     def status(
@@ -347,5 +361,17 @@ class Store(Protocol):
 
     async def forget_high_waters(self, control: Control) -> None:
         """Let a control's marks go: it is watched no more."""
+
+    async def close(self) -> None: ...
+
+
+class PastJournal(Protocol):
+    """What a replay reads of a journal."""
+
+    async def head_before(self, account_id: str, at_ns: int) -> Head:
+        """Where the journal stood before that time."""
+
+    async def events(self, account_id: str, after: int, to: int, limit: int) -> Sequence[tuple[int, Committed]]:
+        """The next events after a sequence, not beyond `to`, each with its time."""
 
     async def close(self) -> None: ...

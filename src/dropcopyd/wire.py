@@ -26,7 +26,7 @@ from dropcopyd.domain.instrument import Instrument
 from dropcopyd.domain.money import render
 from dropcopyd.domain.order import Order, OrderSide
 from dropcopyd.domain.position import Position
-from dropcopyd.ports import AccountHead, ResumeAnswer
+from dropcopyd.ports import AccountHead, ResumeAnswer, Said
 
 _PREFIX: Final = struct.Struct(">BI")
 _SEQUENCE: Final = b"\xc0\x3e"
@@ -67,6 +67,14 @@ def event_json(message: bytes) -> tuple[int, str]:
     """A TradingEvent's sequence, and the whole in protobuf's JSON form with the contract's field names, on one line."""
     event = pb.TradingEvent.FromString(message)
     return event.sequence, json_format.MessageToJson(event, indent=None, preserving_proto_field_name=True)
+
+
+def unstamped(message: bytes) -> bytes:
+    """A journal event's bytes without what `stamp` has added: replayed state carries sequence 0."""
+    event = pb.TradingEvent.FromString(message)
+    for name in ("sequence", "account_id", "kind_sequence", "chain"):
+        event.ClearField(name)
+    return event.SerializeToString(deterministic=True)
 
 
 def numbers(words: type[_Word], prefix: str) -> Mapping[_Word, Any]:
@@ -443,8 +451,8 @@ class ProtobufSessionEncoder:
     def frame(self, payload: bytes) -> bytes:
         return frame(payload)
 
-    def state(self, event: Event) -> bytes:
-        return frame(self._encoder.encode(event))
+    def state(self, event: Event | Said) -> bytes:
+        return frame(unstamped(event.payload) if isinstance(event, Said) else self._encoder.encode(event))
 
     def status(
         self, message: str, code: str, account_id: str, head: int, epoch: str, resumes: Sequence[ResumeAnswer]

@@ -25,16 +25,17 @@ WITH candidates (number) AS (
     SELECT order_number FROM journal
     WHERE account = ?1 AND sequence > ?4 AND sequence <= ?2 AND kind = 'BROKER_ORDER' AND order_number IS NOT NULL
 )
-SELECT orders.created_at_ns, (
-    SELECT payload FROM journal INDEXED BY journal_by_order
+SELECT orders.created_at_ns, journal.*
+FROM candidates JOIN orders ON orders.number = candidates.number
+JOIN journal ON journal.account = ?1 AND journal.sequence = (
+    SELECT sequence FROM journal INDEXED BY journal_by_order
     WHERE order_number = candidates.number AND sequence <= ?2 AND account = ?1 AND kind = 'BROKER_ORDER'
     ORDER BY sequence DESC LIMIT 1
-) AS payload
-FROM candidates JOIN orders ON orders.number = candidates.number
+)
 ORDER BY candidates.number
 """
 _STATE_THEN: Final = """
-SELECT journal.payload FROM ({subjects}) AS subjects
+SELECT journal.* FROM ({subjects}) AS subjects
 JOIN journal ON journal.account = ?1 AND journal.sequence = (
     SELECT max(sequence) FROM state_events
     WHERE account = ?1 AND kind = '{kind}' AND subject = subjects.subject AND sequence <= ?2
@@ -167,17 +168,8 @@ def _events_of(connection: sqlite3.Connection, order_number: int, listing: Listi
 
 def _state(connection: sqlite3.Connection, account: int, at: int, head: int, oldest: int) -> StateThen:
     row = connection.execute("SELECT at_ns FROM journal WHERE account = ? AND sequence = ?", (account, at)).fetchone()
-    base = connection.execute(
-        "SELECT sequence, orders FROM working_sets WHERE account = ? AND sequence <= ? ORDER BY sequence DESC LIMIT 1",
-        (account, at),
-    ).fetchone()
-    since, orders = (0, "[]") if base is None else base
-    found = connection.execute(_ORDERS_THEN, (account, at, orders, since))
-    then = [OrderThen(one["payload"], one["created_at_ns"]) for one in found if one["payload"] is not None]
-    positions, balances, status = (
-        [payload for (payload,) in connection.execute(sql, (account, at))]
-        for sql in (_POSITIONS_THEN, _BALANCES_THEN, _STATUS_THEN)
-    )
+    then = [OrderThen(one["payload"], one["created_at_ns"]) for one in orders_then(connection, account, at)]
+    positions, balances, status = ([one["payload"] for one in found] for found in latest_then(connection, account, at))
     return StateThen(
         sequence=at,
         at_ns=None if row is None else row["at_ns"],
@@ -188,6 +180,24 @@ def _state(connection: sqlite3.Connection, account: int, at: int, head: int, old
         balances=balances,
         status=status[0] if status else None,
     )
+
+
+def orders_then(connection: sqlite3.Connection, account: int, at: int, since: int | None = None) -> list[sqlite3.Row]:
+    """The last order event, up to `at`, of each order that may have worked then, or had an event after `since`."""
+    base = connection.execute(
+        "SELECT sequence, orders FROM working_sets WHERE account = ? AND sequence <= ? ORDER BY sequence DESC LIMIT 1",
+        (account, at),
+    ).fetchone()
+    begun, orders = (0, "[]") if base is None else base
+    first = begun if since is None else min(begun, since)
+    return connection.execute(_ORDERS_THEN, (account, at, orders, first)).fetchall()
+
+
+def latest_then(connection: sqlite3.Connection, account: int, at: int) -> tuple[list[sqlite3.Row], ...]:
+    """The last event, up to `at`, about each position, about each balance, and about the status."""
+    statements = (_POSITIONS_THEN, _BALANCES_THEN, _STATUS_THEN)
+    positions, balances, status = (connection.execute(sql, (account, at)).fetchall() for sql in statements)
+    return positions, balances, status
 
 
 def _ends(connection: sqlite3.Connection, account: int) -> tuple[int, int]:

@@ -7,9 +7,10 @@ import sqlite3
 from typing import Any
 
 from dropcopyd.domain.account import Account
+from dropcopyd.domain.event import EventType
 from dropcopyd.domain.instrument import key_of
 from dropcopyd.domain.state import AccountState, Chain
-from dropcopyd.ports import AttachedState, Head
+from dropcopyd.ports import AttachedState, Committed, Head
 from dropcopyd.store import positions as position_store
 from dropcopyd.store import rows, truth
 
@@ -93,6 +94,20 @@ def chain_of_order(connection: Connection, account: Account, row: sqlite3.Row, i
     for amendment in truth.amendments_of_order(connection, account, row["order_id"], instruments):
         chain.amend(amendment)
     return chain
+
+
+def committed_of(row: sqlite3.Row, account: Account) -> Committed:
+    """A journal row as it was announced."""
+    return Committed(
+        account_id=account.account_id,
+        organization_id=account.organization_id,
+        sequence=row["sequence"],
+        kind=EventType(row["kind"]),
+        symbol=row["symbol"],
+        asset_class=row["asset_class"],
+        payload=row["payload"],
+        chain=chain_of(row["hash"]),
+    )
 
 
 def chain_of(digest: bytes) -> int:

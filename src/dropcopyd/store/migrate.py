@@ -42,8 +42,9 @@ def connect(path: Path, *, is_reader: bool = False, cache_bytes: int = _CACHE_BY
     Every commit is flushed to the disk (synchronous=FULL). May be handed between threads, used by one at a time.
     """
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=_BUSY_MS / 1000)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
+    if not is_reader:  # a reader takes the file as it is
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
     connection.execute(f"PRAGMA cache_size = -{cache_bytes // 1024}")
@@ -72,6 +73,17 @@ def migrate(connection: sqlite3.Connection, at_ns: int) -> None:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise StoreError(Code.STORE_FAILED, f"migration {name} failed: {error}") from error
+
+
+def require_current(connection: sqlite3.Connection) -> None:
+    """For whoever only reads. Raises StoreError for a file of another version."""
+    (applied,) = connection.execute("SELECT coalesce(max(number), 0) FROM migrations").fetchone()
+    known = len(_migrations())
+    if applied != known:
+        raise StoreError(
+            Code.STORE_FAILED,
+            f"the database has schema {applied}, this program reads {known}; let `dropcopyd serve` bring it up to date",
+        )
 
 
 def settle_epoch(connection: sqlite3.Connection, path: Path, fresh_epoch: str) -> str:

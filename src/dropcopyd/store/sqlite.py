@@ -28,7 +28,6 @@ from dropcopyd.observe import Metrics
 from dropcopyd.ports import (
     AttachedState,
     Clock,
-    Committed,
     Encoder,
     Failpoints,
     Ids,
@@ -46,6 +45,7 @@ from dropcopyd.store.search import SqliteSearch
 from dropcopyd.store.writer import Entry, Readmission, Task, Writer
 
 _Result = TypeVar("_Result")
+AttachedBy = Callable[[sqlite3.Connection, sqlite3.Row, Account, rows.Instruments, int], AttachedState]
 
 
 class SqliteStore:
@@ -54,14 +54,17 @@ class SqliteStore:
     def __init__(
         self,
         path: Path,
-        lock: IO[str],
+        lock: IO[str] | None,
         epoch: str,
         writer: Writer,
         accounts: Sequence[Account],
         limits: Limits,
         clock: Clock,
+        attached_state: AttachedBy = loading.attached_state,
     ) -> None:
+        """`attached_state`: how a row of `accounts` becomes what a stream replays of it."""
         self.epoch = epoch
+        self._attached_state = attached_state
         self._lock = lock
         self._writer = writer
         self._encoder = writer.encoder
@@ -180,7 +183,8 @@ class SqliteStore:
         self._is_closed = True
         await asyncio.to_thread(self._writer.stop)
         self._reader.close()
-        self._lock.close()
+        if self._lock is not None:
+            self._lock.close()
 
     # --- reading --------------------------------------------------------------------------------------------------
 
@@ -201,7 +205,7 @@ class SqliteStore:
 
     def _attached(self, connection: sqlite3.Connection, row: sqlite3.Row, changed_after_ns: int) -> AttachedState:
         instruments = self._reader.instruments_by(connection)
-        return loading.attached_state(connection, row, self._known(row), instruments, changed_after_ns)
+        return self._attached_state(connection, row, self._known(row), instruments, changed_after_ns)
 
     async def read_events(self, account_id: str, after: int, to: int, kinds: frozenset[EventType], limit: int) -> Page:
         account = self._accounts[account_id]
@@ -213,19 +217,7 @@ class SqliteStore:
                 f" AND sequence > ? AND sequence <= ? AND kind IN ({marks}) ORDER BY sequence LIMIT ?",
                 (account.number, after, to, *sorted(kinds), limit),
             ).fetchall()
-            events = tuple(
-                Committed(
-                    account_id=account_id,
-                    organization_id=account.organization_id,
-                    sequence=row["sequence"],
-                    kind=EventType(row["kind"]),
-                    symbol=row["symbol"],
-                    asset_class=row["asset_class"],
-                    payload=row["payload"],
-                    chain=loading.chain_of(row["hash"]),
-                )
-                for row in found
-            )
+            events = tuple(loading.committed_of(row, account) for row in found)
             if len(events) == limit:
                 return Page(events, events[-1].sequence, events[-1].chain)
             return Page(events, to, loading.chain_at(connection, account.number, to) or 0)

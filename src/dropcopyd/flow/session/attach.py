@@ -10,6 +10,7 @@ from dropcopyd.flow.session.delivery import Delivery, Place, Track
 from dropcopyd.flow.session.requests import (
     ORGANIZATION,
     CursorRequest,
+    Part,
     SubscribeRequest,
     cursor_error,
     cursors_of,
@@ -17,7 +18,7 @@ from dropcopyd.flow.session.requests import (
     part_of,
     scope_of,
 )
-from dropcopyd.ports import AttachedState, Clock, Head, ResumeAnswer, SessionEncoder, Store
+from dropcopyd.ports import AttachedState, Clock, Head, ResumeAnswer, Said, SessionEncoder, Store
 
 _NS: Final = 1_000_000_000
 _REPLAYED: Final = (
@@ -179,8 +180,10 @@ class Attach:
         return self._clock.now_ns() - self._retention_ns
 
 
-def _state_events(kind: EventType, state: AttachedState, request: SubscribeRequest) -> Iterable[Event]:
+def _state_events(kind: EventType, state: AttachedState, request: SubscribeRequest) -> Iterable[Event | Said]:
     part = part_of(kind, request)
+    if state.said:
+        return (one for one in state.said if one.kind is kind and _is_told(one, part))
     match kind:
         case EventType.ACCOUNT_STATUS:
             return (Event(kind, AccountMoved(state.account, state.status)),)
@@ -192,6 +195,11 @@ def _state_events(kind: EventType, state: AttachedState, request: SubscribeReque
             return (Event(kind, o) for o in state.orders if is_wanted(o.instrument, part))
         case _:
             return ()
+
+
+def _is_told(said: Said, part: Part) -> bool:
+    _, symbol, asset_class = part
+    return not symbol or (symbol == said.symbol and asset_class in ("", said.asset_class))
 
 
 def _replayed_kinds(request: SubscribeRequest, *, is_reset: bool) -> list[EventType]:
