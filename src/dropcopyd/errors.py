@@ -28,6 +28,7 @@ class Code(StrEnum):
     INVALID_INSTRUMENT_CLASS = "invalid_instrument_class"
     NO_KNOWN_EVENT_TYPE = "no_known_event_type"
     NOT_SUPPORTED = "not_supported"
+    NOT_A_PAPER_ACCOUNT = "not_a_paper_account"
     TIME_IN_FORCE_REFUSED = "time_in_force_refused"
     # what the caller names
     ACCOUNT_NOT_FOUND = "account_not_found"

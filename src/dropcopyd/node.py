@@ -31,10 +31,12 @@ from dropcopyd.flow.intake import Intake
 from dropcopyd.flow.losses import LossWatch
 from dropcopyd.flow.masscancel import MassCancel
 from dropcopyd.flow.ownership import Actors, Spawn
+from dropcopyd.flow.paper import PaperBench
 from dropcopyd.flow.pump import Pumps
 from dropcopyd.flow.quota import StreamQuota
 from dropcopyd.flow.session import Session
 from dropcopyd.flow.streams import Streams
+from dropcopyd.flow.taking import Instruments
 from dropcopyd.observe import Metrics
 from dropcopyd.ports import Broker, Committed, Failpoints, Ids
 from dropcopyd.rest.app import Dependencies, create_app
@@ -185,7 +187,7 @@ class Node:
             clock,
             spawn,
             on_loaded=connect,
-            marks_of=lambda _account: paper.mark,
+            marks_of=lambda account: lambda instrument: paper.mark(instrument, account.account_id),
             capabilities={BrokerKind.PAPER: broker.capabilities},
             metrics=metrics,
         )
@@ -250,6 +252,9 @@ class Node:
             quota=quota, streams=streams, new_session=new_session, arm=disconnects.arm, clock=clock, spawn=spawn
         )
         web = WebService(access=access, pumps=pumps, limits=limits, transport=self._settings.effective_transport)
+        bench = PaperBench(
+            paper=paper, actors=actors, instruments=Instruments(store, catalogue), store=store, clock=clock
+        )
         app = create_app(
             Dependencies(
                 access=access,
@@ -260,6 +265,7 @@ class Node:
                 disconnects=disconnects,
                 flattener=flattener,
                 losses=losses,
+                paper=bench,
                 clock=clock,
                 limits=limits,
                 metrics=metrics,
@@ -364,7 +370,7 @@ class _Parts:
 
 def _prices_of(paper: PaperBroker) -> References:
     """Where controls take reference prices from: the account's broker."""
-    return lambda _account, instrument: paper.reference(instrument)
+    return lambda account, instrument: paper.reference(instrument, account.account_id)
 
 
 class _StoppedError(Exception):

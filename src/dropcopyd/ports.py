@@ -18,8 +18,16 @@ from dropcopyd.domain.fold import History
 from dropcopyd.domain.instrument import Instrument, InstrumentKey
 from dropcopyd.domain.losses import HighWater
 from dropcopyd.domain.order import Order
+from dropcopyd.domain.paper import AdjustmentRequest, PushedQuote
 from dropcopyd.domain.position import Position
-from dropcopyd.domain.report import BrokerCapabilities, BrokerReport, BrokerSnapshot, FindResult, SubmitResult
+from dropcopyd.domain.report import (
+    AdjustmentReport,
+    BrokerCapabilities,
+    BrokerReport,
+    BrokerSnapshot,
+    FindResult,
+    SubmitResult,
+)
 from dropcopyd.domain.state import AccountState, Chain
 
 
@@ -102,14 +110,25 @@ class Broker(Protocol):
 class MarketData(Protocol):
     """What a broker knows of prices."""
 
-    def mark(self, instrument: Instrument) -> Decimal | None:
+    def mark(self, instrument: Instrument, account_id: str = "") -> Decimal | None:
         """The price at which one unit is valued now: the middle of the last bid and ask; None where none is known.
 
-        Answers at once: it is asked inside decisions.
+        Answers at once: it is asked inside decisions. `account_id`: to whom, where markets differ by account.
         """
 
-    def reference(self, instrument: Instrument) -> Reference | None:
+    def reference(self, instrument: Instrument, account_id: str = "") -> Reference | None:
         """The same price, or the last one known, with when it was made; controls judge by it."""
+
+
+class PaperControls(Protocol):
+    """What may be done to the paper broker from outside, beside trading there."""
+
+    async def adjust(self, account_id: str, key: str, asked: AdjustmentRequest) -> AdjustmentReport:
+        """Book an adjustment, durably; its report comes by the session. `key`: the caller's name ("" = none), booked
+        once. Raises DropcopyError."""
+
+    async def push(self, account_id: str, quotes: Sequence[PushedQuote]) -> tuple[PushedQuote, ...]:
+        """Show quotes, durably, in markets that are the account's own; what then stands there. Raises DropcopyError."""
 
 
 # --- store --------------------------------------------------------------------------------------------------------

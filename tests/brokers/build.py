@@ -155,7 +155,7 @@ class Floor:
         return wallet_of(self.exchange.image, account_id).held(instrument).quantity
 
     def _keep(self, decision: Decision) -> list[OrderReport]:
-        made = [numbered.report for numbered in decision.reports]
+        made = decision.order_reports
         self.reports += made
         self.decisions.append(decision)
         return made

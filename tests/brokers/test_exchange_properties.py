@@ -128,7 +128,7 @@ def _do(run: Run, step: Step, name: str) -> None:
 
 
 def _trades(decision: Decision) -> list[OrderReport]:
-    return [numbered.report for numbered in decision.reports if numbered.report.kind is ReportKind.TRADE]
+    return [report for report in decision.order_reports if report.kind is ReportKind.TRADE]
 
 
 @given(steps)
@@ -140,8 +140,7 @@ def test_an_order_is_never_filled_above_its_quantity_and_its_executions_are_its_
         for execution in decision.executions:
             assert execution.quantity > 0
             executed[execution.order_number] = executed.get(execution.order_number, D(0)) + execution.quantity
-        for numbered in decision.reports:
-            report = numbered.report
+        for report in decision.order_reports:
             if report.cumulative_quantity is not None and report.kind is not ReportKind.REJECTED:
                 assert report.quantity is not None
                 assert report.cumulative_quantity <= report.quantity

@@ -45,7 +45,7 @@ def cash(desk: Floor, currency: str = "USD") -> Decimal:
 
 
 def balance(desk: Floor, currency: str = "USD") -> BalanceReport:
-    return wallet_of(desk.exchange.image, ACCOUNT).balance(currency, desk.exchange.image.mark)
+    return wallet_of(desk.exchange.image, ACCOUNT).balance(currency, desk.exchange.image.marks_of(ACCOUNT))
 
 
 def test_a_margin_account_buys_twice_its_cash_and_no_more() -> None:
@@ -237,7 +237,7 @@ async def test_money_and_plan_are_in_the_book_with_the_fill(tmp_path: Path) -> N
         assert wallet.plan == plan
         assert wallet.cash == {"USD": D("8999.80")}
         assert (wallet.held(AAPL).quantity, wallet.held(AAPL).cost) == (D(10), D("1000.20"))
-        assert wallet.balance("USD", service.book.image.mark).initial_margin == D("500.05") + D("225")
+        assert wallet.balance("USD", service.book.image.marks_of(ACCOUNT)).initial_margin == D("500.05") + D("225")
         refused = await service.create("C", terms(200, "100"))
         assert getattr(refused, "reason_code", None) == "insufficient_funds"
         assert isinstance(await service.submit(submission("D", ActionType.CANCEL, original="B")), Acknowledged)

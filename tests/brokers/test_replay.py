@@ -111,7 +111,7 @@ def _play(floor: Floor, feed: Replay, now_ns: int, limit: int = 64) -> list[tupl
     for tick in feed.due([AAPL], now_ns, limit):
         floor.now_ns += 1
         decision = floor.exchange.quote(tick, feed.source, floor.now_ns)
-        made += [numbered.report for numbered in decision.reports]
+        made += decision.order_reports
     return fills(made)
 
 
@@ -343,7 +343,7 @@ class TestRealBars:
         floor.send(submission("c2", asked=terms(5_000, "1.07290"), side=SELL_SIDE, instrument=EURUSD))
         made = []
         for tick in feed.due([], NOON_NS, BAR_QUOTES):
-            made += [n.report for n in exchange.quote(tick, feed.source, NOON_NS).reports]
+            made += exchange.quote(tick, feed.source, NOON_NS).order_reports
         # The close before, 1.07219, was below the buy's limit: it filled on arrival. The sell waited for the high.
         assert floor.order("c1").filled_quantity == 5_000
         assert fills(floor.reports) == [("c1", D(5_000), D("1.07219"))]

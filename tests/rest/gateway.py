@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import httpx2
 
+from dropcopyd.brokers.paper import open_paper
 from dropcopyd.domain import machine
 from dropcopyd.domain.account import BrokerKind, Principal, Scope
 from dropcopyd.domain.catalogue import Catalogue, instruments_of
@@ -28,10 +29,12 @@ from dropcopyd.flow.intake import Intake
 from dropcopyd.flow.losses import LossWatch
 from dropcopyd.flow.masscancel import MassCancel
 from dropcopyd.flow.ownership import Actors
+from dropcopyd.flow.paper import PaperBench
 from dropcopyd.flow.pump import Pumps
 from dropcopyd.flow.quota import StreamQuota
 from dropcopyd.flow.session import Session
 from dropcopyd.flow.streams import Streams
+from dropcopyd.flow.taking import Instruments
 from dropcopyd.observe import Metrics
 from dropcopyd.ports import Clock
 from dropcopyd.rest.app import Dependencies, create_app
@@ -208,6 +211,10 @@ async def opened(
         on_committed=hub.publish,
         metrics=metrics,
     )
+    catalogue = Catalogue(await store.instruments())
+    book, paper = open_paper(
+        folder, ["synthetic"], await store.accounts(), catalogue, clock=clock, ids=_IDS, failpoints=failpoints
+    )
     actors = Actors(store, clock, spawn)
     controls = Controls(actors=actors, store=store, clock=clock, references=lambda _account, _instrument: None)
     dispatcher = Dispatcher(
@@ -224,7 +231,7 @@ async def opened(
         dispatcher=dispatcher,
         controls=controls,
         store=store,
-        catalogue=Catalogue(await store.instruments()),
+        catalogue=catalogue,
         clock=clock,
         ids=_IDS,
         limits=limits,
@@ -279,6 +286,9 @@ async def opened(
         pumps=Pumps(
             quota=quota, streams=streams, new_session=new_session, arm=disconnects.arm, clock=clock, spawn=spawn
         ),
+        paper=PaperBench(
+            paper=paper, actors=actors, instruments=Instruments(store, catalogue), store=store, clock=clock
+        ),
         is_ready=lambda: gateway.is_ready,
     )
     server = RestServer(create_app(dependencies), "127.0.0.1", 0)
@@ -296,4 +306,5 @@ async def opened(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await book.close()
         await store.close()

@@ -60,6 +60,8 @@ ROUTES = {
     ("POST", "/v1/kill"),
     ("DELETE", "/v1/kill"),
     ("GET", "/v1/audit"),
+    ("POST", "/v1/paper/adjustments"),
+    ("POST", "/v1/paper/quotes"),
     ("GET", "/healthz"),
     ("GET", "/readyz"),
     ("GET", "/metrics"),

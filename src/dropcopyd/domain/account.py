@@ -33,6 +33,8 @@ class Scope(StrEnum):
     RECORDS_READ = "records:read"
     STREAM_READ = "stream:read"
     CONTROLS_EDIT = "controls:edit"
+    PAPER_EDIT = "paper:edit"
+    """Set the books and the market of paper accounts: who has it can make money there out of nothing."""
 
 
 class PrincipalType(StrEnum):

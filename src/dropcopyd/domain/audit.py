@@ -20,6 +20,7 @@ class AuditAction(StrEnum):
     DISCONNECT_FIRED = "disconnect.fired"
     FLATTEN_STARTED = "flatten.started"
     FLATTEN_ENDED = "flatten.ended"
+    PAPER_ADJUSTED = "paper.adjusted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -97,6 +97,7 @@ class OrderReport:
     quantity: Decimal | None = None
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
+    trail_amount: Decimal | None = None
     cumulative_quantity: Decimal | None = None
     exec_id: str | None = None
     exec_ref_id: str | None = None

@@ -10,10 +10,11 @@ from functools import partial
 from dropcopyd.domain import machine
 from dropcopyd.domain.catalogue import Catalogue
 from dropcopyd.domain.event import Batch
-from dropcopyd.domain.instrument import Instrument, InstrumentKey
+from dropcopyd.domain.instrument import AssetClass, Instrument, InstrumentKey
 from dropcopyd.domain.parking import Parked
 from dropcopyd.domain.report import OrderReport, ReportKind
 from dropcopyd.domain.state import AccountState
+from dropcopyd.errors import NotFoundError
 from dropcopyd.flow.ownership import Actor
 from dropcopyd.ports import Store
 
@@ -31,6 +32,15 @@ class Instruments:
             for instrument in await self._store.instruments():
                 self._catalogue.add(instrument)
         return self._catalogue.find(key[1], key[0]) if key in self._catalogue else None
+
+    async def named(self, symbol: str, asset_class: AssetClass | None) -> Instrument:
+        """The instrument that a caller names. Raises DropcopyError (UNKNOWN_SYMBOL, AMBIGUOUS_SYMBOL), StoreError."""
+        try:
+            return self._catalogue.find(symbol, asset_class)
+        except NotFoundError:
+            for instrument in await self._store.instruments():
+                self._catalogue.add(instrument)
+            return self._catalogue.find(symbol, asset_class)
 
 
 class OrderReports:

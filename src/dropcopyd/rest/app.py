@@ -31,6 +31,7 @@ from dropcopyd.rest.flattens import FlattenRoutes
 from dropcopyd.rest.gate import Dependencies, answer
 from dropcopyd.rest.history import HistoryRoutes
 from dropcopyd.rest.metrics import MetricsRoutes
+from dropcopyd.rest.paper import PaperRoutes
 from dropcopyd.rest.read import ReadRoutes
 from dropcopyd.rest.risk import RiskRoutes
 from dropcopyd.rest.streams import StreamRoutes
@@ -89,6 +90,7 @@ def create_app(
     app.include_router(FlattenRoutes(dependencies).router(), tags=["controls"])
     app.include_router(RiskRoutes(dependencies).router(), tags=["controls"])
     app.include_router(ArmingRoutes(dependencies).router(), tags=["streams"])
+    app.include_router(PaperRoutes(dependencies).router(), tags=["paper"])
     app.include_router(_service_router(dependencies), tags=["service"])
     for path, application in (mounted or {}).items():
         app.router.routes.append(_Mounted(path, application, methods=["POST"], include_in_schema=False))

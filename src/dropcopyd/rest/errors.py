@@ -29,6 +29,7 @@ STATUS: Final[Mapping[Code, tuple[int, str]]] = {
     Code.INVALID_INSTRUMENT_CLASS: (422, "Unknown instrument class"),
     Code.NO_KNOWN_EVENT_TYPE: (422, "No known event type"),
     Code.NOT_SUPPORTED: (422, "Not supported yet"),
+    Code.NOT_A_PAPER_ACCOUNT: (422, "Not a paper account"),
     Code.TIME_IN_FORCE_REFUSED: (422, "The order type does not take this time in force"),
     Code.ACCOUNT_NOT_FOUND: (404, "No such account"),
     Code.INTENT_NOT_FOUND: (404, "No such intent"),

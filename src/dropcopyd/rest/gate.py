@@ -19,6 +19,7 @@ from dropcopyd.flow.flatten import Flattener
 from dropcopyd.flow.intake import Intake
 from dropcopyd.flow.losses import LossWatch
 from dropcopyd.flow.masscancel import MassCancel
+from dropcopyd.flow.paper import PaperBench
 from dropcopyd.flow.pump import Pumps
 from dropcopyd.flow.streams import Streams
 from dropcopyd.observe import Metrics
@@ -41,6 +42,7 @@ class Dependencies:
     disconnects: DisconnectCancels
     flattener: Flattener
     losses: LossWatch
+    paper: PaperBench
     clock: Clock
     limits: Limits
     metrics: Metrics

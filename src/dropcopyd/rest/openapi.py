@@ -10,7 +10,7 @@ from pydantic.json_schema import models_json_schema
 
 from dropcopyd.domain.account import Scope
 from dropcopyd.errors import Code
-from dropcopyd.rest import control_bodies, schemas, submission
+from dropcopyd.rest import control_bodies, paper_bodies, schemas, submission
 from dropcopyd.rest.errors import PROBLEM_MEDIA_TYPE, RETRY_AFTER_S, STATUS
 
 Json = dict[str, Any]
@@ -81,6 +81,8 @@ CONTROL_BODIES: Final = (
     control_bodies.Flatten,
     control_bodies.Limits,
 )
+
+PAPER_BODIES: Final = (paper_bodies.PushAdjustment, paper_bodies.PushQuotes)
 
 
 def details(
@@ -157,7 +159,7 @@ def document(app: FastAPI) -> Json:
     models: list[tuple[type[BaseModel], Any]] = [
         (submission.SubmitIntent, "validation"),
         (submission.MintToken, "validation"),
-        *((body, "validation") for body in CONTROL_BODIES),
+        *((body, "validation") for body in (*CONTROL_BODIES, *PAPER_BODIES)),
         (schemas.Problem, "validation"),
     ]
     _, shared = models_json_schema(models, ref_template=_REF)

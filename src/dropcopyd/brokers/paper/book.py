@@ -16,6 +16,9 @@ from typing import Final, TypeVar
 from dropcopyd.brokers.paper.codec import (
     COMMAND_COLUMNS,
     ORDER_COLUMNS,
+    STANDING_COLUMNS,
+    adjustment_from,
+    any_report_from,
     command_from,
     instrument_from,
     order_from,
@@ -24,7 +27,15 @@ from dropcopyd.brokers.paper.codec import (
 )
 from dropcopyd.brokers.paper.funding import Wallet, wallet_of
 from dropcopyd.brokers.paper.plan import plan_from
-from dropcopyd.brokers.paper.records import CommandRecord, Image, NumberedReport, PaperOrder, QueuePlace, SubmitEntry
+from dropcopyd.brokers.paper.records import (
+    AdjustmentRecord,
+    CommandRecord,
+    Image,
+    NumberedReport,
+    PaperOrder,
+    QueuePlace,
+    SubmitEntry,
+)
 from dropcopyd.brokers.paper.schema import connect, migrate
 from dropcopyd.brokers.paper.turn import cursor_of, number_of
 from dropcopyd.brokers.paper.writer import Writer
@@ -183,7 +194,7 @@ class Book:
         )
         book_id = self.image.book_id
         return [
-            NumberedReport(account_id, number, order_number, report_from(body, cursor_of(book_id, number)))
+            NumberedReport(account_id, number, order_number, any_report_from(body, cursor_of(book_id, number)))
             for number, order_number, body in rows
         ]
 
@@ -244,11 +255,22 @@ class Book:
         image.orders.update((order.number, order) for order in self._orders("status = 'working'", ()))
         commands = self._commands("order_number IN (SELECT number FROM orders WHERE status = 'working')", ())
         image.commands.update((command.broker_command_id, command) for command in commands)
-        for asset_class, symbol, *rest in read("SELECT * FROM standings").fetchall():
-            instrument = self._instrument(asset_class, symbol)
-            image.standings[AssetClass(asset_class), symbol] = standing_from(tuple(rest), instrument)
+        for row in read(f"SELECT {STANDING_COLUMNS} FROM standings").fetchall():  # noqa: S608 - our own words
+            standing = standing_from(row, self._instrument(row[0], row[1]))
+            image.standings[standing.market] = standing
+            if standing.account_id:
+                image.own_markets.add(standing.market)
+        self._load_adjustments(image)
         self._load_money(image)
         return image
+
+    def _load_adjustments(self, image: Image) -> None:
+        read = self._reading.execute
+        (image.adjustment_count,) = read("SELECT coalesce(max(number), 0) FROM adjustments").fetchone()
+        named = "SELECT account_id, number, name, asked, body FROM adjustments WHERE name <> ''"
+        for account_id, number, name, asked, body in read(named):
+            record = AdjustmentRecord(account_id, number, name, asked, adjustment_from(body, ""))
+            image.adjustments[account_id, name] = record
 
     def _load_money(self, image: Image) -> None:
         read = self._reading.execute
@@ -263,7 +285,7 @@ class Book:
         for order in image.orders.values():
             wallet = wallet_of(image, order.account_id)
             if wallet.is_limited:
-                wallet.work(order, image.price(order.instrument, order.side))
+                wallet.work(order, image.price(order.account_id, order.instrument, order.side))
         places = "SELECT order_number, places.priority, ahead FROM places JOIN orders ON number = order_number"
         for number, priority, ahead in read(f"{places} WHERE status = 'working'"):
             image.places[number] = QueuePlace(priority, Decimal(ahead))

@@ -20,8 +20,10 @@ from dropcopyd.brokers.waits import Waits
 from dropcopyd.domain.account import BrokerKind
 from dropcopyd.domain.controls import Reference
 from dropcopyd.domain.instrument import Instrument
+from dropcopyd.domain.paper import AdjustmentRequest, PushedQuote
 from dropcopyd.domain.report import (
     Acknowledged,
+    AdjustmentReport,
     BrokerCapabilities,
     BrokerSnapshot,
     FindResult,
@@ -187,13 +189,13 @@ class PaperBroker:
             message = error.message if isinstance(error, StoreError) else f"no answer within {timeout_s:g} s"
             raise DropcopyError(Code.NOT_READY, message, account_id=account_id) from error
 
-    def mark(self, instrument: Instrument) -> Decimal | None:
-        """The price at which one unit is valued now; None where none is known."""
-        return self._desk.mark(instrument)
+    def mark(self, instrument: Instrument, account_id: str = "") -> Decimal | None:
+        """The price at which one unit is valued now, to the account where one is named; None where none is known."""
+        return self._desk.mark(instrument, account_id)
 
-    def reference(self, instrument: Instrument) -> Reference | None:
+    def reference(self, instrument: Instrument, account_id: str = "") -> Reference | None:
         """The same price with when it was shown."""
-        return self._desk.reference(instrument)
+        return self._desk.reference(instrument, account_id)
 
     def is_connected(self, account_id: str) -> bool:
         session = self._sessions.get(account_id)
@@ -213,6 +215,36 @@ class PaperBroker:
         if self._running is not None:
             tasks, listener = self._running
             tasks.create_task(session.run(listener))
+
+    # --- from outside ---------------------------------------------------------------------------------------------
+
+    async def adjust(self, account_id: str, key: str, asked: AdjustmentRequest) -> AdjustmentReport:
+        """Book an adjustment; the listener hears of it as of any report. The same key is booked once.
+
+        Raises DropcopyError: IDEMPOTENCY_KEY_REUSED, INVALID_ARGUMENT, STORE_FAILED; NOT_READY for an account that is
+        not kept here.
+        """
+        self._require_account(account_id)
+        return await self._desk.adjust(account_id, key, asked)
+
+    async def push(self, account_id: str, quotes: Sequence[PushedQuote]) -> tuple[PushedQuote, ...]:
+        """Show quotes in the account's own markets; what then stands there, with what is left of the sizes."""
+        self._require_account(account_id)
+        standings = await self._desk.push(account_id, quotes)
+        return tuple(
+            PushedQuote(
+                instrument=standing.instrument,
+                bid=standing.quote.bid,
+                ask=standing.quote.ask,
+                bid_size=standing.quote.bid_size,
+                ask_size=standing.quote.ask_size,
+            )
+            for standing in standings
+        )
+
+    def _require_account(self, account_id: str) -> None:
+        if account_id not in self._sessions:
+            raise DropcopyError(Code.NOT_READY, "the account is not open at the paper broker", account_id=account_id)
 
     # --- controls -------------------------------------------------------------------------------------------------
 
@@ -302,10 +334,9 @@ class PaperBroker:
                 session.tell_balances(self._desk.balances(account_id), now_ns)
 
     def _on_committed(self, decision: Decision) -> None:
-        for order in decision.orders.values():
-            moved = self._sessions.get(order.account_id)
-            if moved is not None:
-                moved.has_moved_money = True
+        moved = {order.account_id for order in decision.orders.values()} | {name for name, _ in decision.cash}
+        for account_id in moved & self._sessions.keys():
+            self._sessions[account_id].has_moved_money = True
         for numbered in decision.reports:
             session = self._sessions.get(numbered.account_id)
             if session is not None:

@@ -20,10 +20,11 @@ from dropcopyd.brokers.paper.records import (
     Standing,
 )
 from dropcopyd.domain import money
+from dropcopyd.domain.adjustment import AdjustmentKind
 from dropcopyd.domain.catalogue import instrument_of, row_of
-from dropcopyd.domain.instrument import Instrument
+from dropcopyd.domain.instrument import AssetClass, Instrument
 from dropcopyd.domain.order import ActionType, OrderSide, OrderTerms, OrderType, TimeInForce
-from dropcopyd.domain.report import Acknowledged, Fee, Liquidity, OrderReport, Refused, ReportKind
+from dropcopyd.domain.report import Acknowledged, AdjustmentReport, Fee, Liquidity, OrderReport, Refused, ReportKind
 
 Row = tuple[Any, ...]
 
@@ -32,10 +33,20 @@ ORDER_COLUMNS: Final = (
     "trail_amount, trail_percent, live_command_id, priority, entered_at_ns, trade_date, filled_quantity, status, "
     "since_ns, triggered, asset_class, symbol"
 )
+STANDING_COLUMNS: Final = "asset_class, symbol, account_id, source, place, bid, ask, bid_size, ask_size, at_ns"
 COMMAND_COLUMNS: Final = (
     "broker_command_id, account_id, action_type, order_number, external_order_id, reason_code, reason"
 )
-_AMOUNTS: Final = ("quantity", "limit_price", "stop_price", "cumulative_quantity", "last_quantity", "last_price")
+_AMOUNTS: Final = (
+    "quantity",
+    "limit_price",
+    "stop_price",
+    "trail_amount",
+    "cumulative_quantity",
+    "last_quantity",
+    "last_price",
+)
+_DELTAS: Final = ("quantity_delta", "cost_delta", "cash_delta")
 _TEXTS: Final = (
     "broker_command_id",
     "external_order_id",
@@ -140,21 +151,24 @@ def command_from(row: Row) -> CommandRecord:
 
 
 def standing_row(standing: Standing) -> Row:
-    """asset_class, symbol, source, place, bid, ask, bid_size, ask_size, at_ns."""
+    """Values for STANDING_COLUMNS."""
     quote = standing.quote
     amounts = (money.render(amount) for amount in (quote.bid, quote.ask, quote.bid_size, quote.ask_size))
     instrument = standing.instrument
-    return (instrument.asset_class, instrument.symbol, standing.source, standing.place, *amounts, standing.at_ns)
+    place = (standing.account_id, standing.source, standing.place)
+    return (instrument.asset_class, instrument.symbol, *place, *amounts, standing.at_ns)
 
 
 def standing_from(row: Row, instrument: Instrument) -> Standing:
-    """The standing of (source, place, bid, ask, bid_size, ask_size, at_ns)."""
-    bid, ask, bid_size, ask_size = (Decimal(text) for text in row[2:6])
-    return Standing(instrument, row[0], row[1], Quote(bid, ask, bid_size, ask_size), row[6])
+    """The standing of STANDING_COLUMNS' values; its instrument has been looked up."""
+    bid, ask, bid_size, ask_size = (Decimal(text) for text in row[5:9])
+    return Standing(instrument, row[3], row[4], Quote(bid, ask, bid_size, ask_size), row[9], row[2])
 
 
-def report_body(report: OrderReport) -> str:
+def report_body(report: OrderReport | AdjustmentReport) -> str:
     """A report as stored: JSON without what is None, and without its cursor, which is its number."""
+    if isinstance(report, AdjustmentReport):
+        return _adjustment_body(report)
     body: dict[str, Any] = {"kind": report.kind, "liquidity": report.liquidity}
     body |= {name: getattr(report, name) for name in _TEXTS}
     body |= {name: text_of(getattr(report, name)) for name in _AMOUNTS}
@@ -162,8 +176,36 @@ def report_body(report: OrderReport) -> str:
     return json.dumps({name: value for name, value in body.items() if value is not None}, separators=(",", ":"))
 
 
+def _adjustment_body(report: AdjustmentReport) -> str:
+    body: dict[str, Any] = {
+        "adjustment_id": report.adjustment_id,
+        "kind": report.kind,
+        "key": report.key,
+        "currency": report.currency,
+        "note": report.note,
+        "broker_sent_at_ns": report.broker_sent_at_ns,
+    }
+    body |= {name: text_of(getattr(report, name)) for name in _DELTAS}
+    return json.dumps(body, separators=(",", ":"))
+
+
+def adjustment_from(body: str, cursor: str) -> AdjustmentReport:
+    """An adjustment's report as it was stored."""
+    values: dict[str, Any] = json.loads(body)
+    values["kind"] = AdjustmentKind(values["kind"])
+    if values["key"] is not None:
+        values["key"] = (AssetClass(values["key"][0]), values["key"][1])
+    values |= {name: decimal_of(values[name]) for name in _DELTAS}
+    return AdjustmentReport(**values, cursor=cursor)
+
+
+def any_report_from(body: str, cursor: str) -> OrderReport | AdjustmentReport:
+    """A report of either kind."""
+    return adjustment_from(body, cursor) if body.startswith('{"adjustment_id"') else report_from(body, cursor)
+
+
 def report_from(body: str, cursor: str) -> OrderReport:
-    """The other way."""
+    """A report of an order as it was stored."""
     values: dict[str, Any] = json.loads(body)
     values["kind"] = ReportKind(values["kind"])
     if "liquidity" in values:
@@ -202,6 +244,10 @@ def apply(connection: sqlite3.Connection, decision: Decision) -> None:
         ],
     )
     _apply_money(connection, decision)
+    many(
+        "INSERT INTO adjustments (account_id, number, name, asked, body) VALUES (?, ?, ?, ?, ?)",
+        [(one.account_id, one.number, one.key, one.asked, report_body(one.report)) for one in decision.adjustments],
+    )
     many(_UPSERT_STANDING, [standing_row(standing) for standing in decision.standings.values()])
 
 
@@ -241,8 +287,8 @@ def _execution_row(execution: Execution) -> Row:
 
 def _report_row(numbered: NumberedReport) -> Row:
     report = numbered.report
-    body = report_body(report)
-    return numbered.account_id, numbered.number, numbered.order_number, report.broker_command_id, body
+    command_id = report.broker_command_id if isinstance(report, OrderReport) else ""
+    return numbered.account_id, numbered.number, numbered.order_number, command_id, report_body(report)
 
 
 def _updates(names: str) -> str:
@@ -264,7 +310,6 @@ _INSERT_EXECUTION: Final = (
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _UPSERT_STANDING: Final = (
-    "INSERT INTO standings (asset_class, symbol, source, place, bid, ask, bid_size, ask_size, at_ns)"  # noqa: S608
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
-    + _updates("source place bid ask bid_size ask_size at_ns")
+    f"INSERT INTO standings ({STANDING_COLUMNS}) VALUES ({', '.join('?' * 10)})"  # noqa: S608 - our own words
+    " ON CONFLICT DO UPDATE SET " + _updates("source place bid ask bid_size ask_size at_ns")
 )

@@ -12,12 +12,13 @@ from dropcopyd.brokers.paper.funding import wallet_of
 from dropcopyd.brokers.paper.market import Feed
 from dropcopyd.brokers.paper.memory import Memory
 from dropcopyd.brokers.paper.plan import Plan
-from dropcopyd.brokers.paper.records import Decision
+from dropcopyd.brokers.paper.records import Decision, Standing
 from dropcopyd.brokers.paper.sessions import Timetable
 from dropcopyd.domain import money
 from dropcopyd.domain.controls import Reference
-from dropcopyd.domain.instrument import Instrument, key_of
-from dropcopyd.domain.report import Acknowledged, BalanceReport, Refused
+from dropcopyd.domain.instrument import Instrument
+from dropcopyd.domain.paper import AdjustmentRequest, PushedQuote
+from dropcopyd.domain.report import Acknowledged, AdjustmentReport, BalanceReport, Refused
 from dropcopyd.ports import Clock, Submission
 
 TICKS_PER_TURN: Final = 64
@@ -73,6 +74,27 @@ class Desk:
         if not decision.is_empty:
             self._write(decision)
 
+    async def adjust(self, account_id: str, key: str, asked: AdjustmentRequest) -> AdjustmentReport:
+        """Book an adjustment, durably. Raises DropcopyError, and StoreError where it could not be committed."""
+        await self._writer.room()
+        record, decision = self._exchange.adjust(account_id, key, asked, self._clock.now_ns())
+        await self._durable(decision)
+        return record.report
+
+    async def push(self, account_id: str, quotes: Sequence[PushedQuote]) -> tuple[Standing, ...]:
+        """Show quotes in the account's own markets, durably; what then stands there. Raises StoreError."""
+        await self._writer.room()
+        standings, decision = self._exchange.push(account_id, quotes, self._clock.now_ns())
+        await self._durable(decision)
+        return standings
+
+    async def _durable(self, decision: Decision) -> None:
+        """Commit, and wait for that and for all before it."""
+        if decision.is_empty:
+            await self._writer.drained()
+        else:
+            await asyncio.shield(self._write(decision))
+
     def plan_of(self, account_id: str) -> Plan:
         """The plan that the account was opened with."""
         return wallet_of(self._exchange.image, account_id).plan
@@ -83,7 +105,8 @@ class Desk:
         if not wallet.is_limited:
             return ()
         now_ns = self._clock.now_ns()
-        reports = (wallet.balance(currency, image.mark) for currency in wallet.currencies())
+        marks = image.marks_of(account_id)
+        reports = (wallet.balance(currency, marks) for currency in wallet.currencies())
         return tuple(replace(report, broker_sent_at_ns=now_ns) for report in reports)
 
     def turn(self) -> bool:
@@ -117,15 +140,16 @@ class Desk:
         """Where the instrument's prices come from; None where it has no market."""
         return next((feed for feed in self._feeds if feed.covers(instrument)), None)
 
-    def mark(self, instrument: Instrument) -> Decimal | None:
+    def mark(self, instrument: Instrument, account_id: str = "") -> Decimal | None:
         """The middle of the bid and ask of now, or of the last that were shown; None where there are none."""
-        reference = self.reference(instrument)
+        reference = self.reference(instrument, account_id)
         return None if reference is None else reference.price
 
-    def reference(self, instrument: Instrument) -> Reference | None:
-        """The same price with when it was shown."""
-        feed, standing = self.feed_of(instrument), self._exchange.image.standings.get(key_of(instrument))
-        at_ns = self._clock.now_ns()
+    def reference(self, instrument: Instrument, account_id: str = "") -> Reference | None:
+        """The same price with when it was shown, in the account's own market where it has one."""
+        image, at_ns = self._exchange.image, self._clock.now_ns()
+        standing = image.standing_of(account_id, instrument)
+        feed = None if standing is not None and standing.account_id else self.feed_of(instrument)
         quote = None if feed is None else feed.now(instrument, at_ns)
         if quote is None and standing is not None:
             quote, at_ns = standing.quote, standing.at_ns
@@ -141,11 +165,14 @@ class Desk:
         """Each feed goes on from its own record; a quote that another source left behind is no market any more."""
         standings = self._exchange.image.standings
         for key, standing in list(standings.items()):
+            if standing.account_id:
+                continue
             feed = self.feed_of(standing.instrument)
             if feed is None or feed.source != standing.source:
                 del standings[key]
         for feed in self._feeds:
-            feed.resume([own for own in standings.values() if self.feed_of(own.instrument) is feed])
+            shared = [standing for standing in standings.values() if not standing.account_id]
+            feed.resume([standing for standing in shared if self.feed_of(standing.instrument) is feed])
 
     async def _look_up(self, submission: Submission) -> None:
         command_ids, order_numbers = self._memory.missing(submission)
@@ -158,7 +185,8 @@ class Desk:
         instrument, now_ns = submission.command.instrument, self._clock.now_ns()
         feed = self.feed_of(instrument)
         decision = Decision() if feed is None else self._move(feed, [instrument], now_ns)[0]
-        answer, arrival = self._exchange.submit(submission, now_ns, has_market=feed is not None)
+        has_market = feed is not None or self._exchange.has_own_market(submission.command)
+        answer, arrival = self._exchange.submit(submission, now_ns, has_market=has_market)
         decision.merge(arrival)
         return answer, self._write(decision)
 

@@ -8,12 +8,15 @@ one queue and trade with each other in auctions only.
 Here are the commands and the quotes; `floor` has the orders in their places and moves them with the time.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
 
+from dropcopyd.brokers.paper.adjusting import adjust, known_adjustment, push
 from dropcopyd.brokers.paper.floor import Floor
 from dropcopyd.brokers.paper.funding import Wallet
 from dropcopyd.brokers.paper.plan import UNPLANNED, Plan
 from dropcopyd.brokers.paper.records import (
+    AdjustmentRecord,
     CommandRecord,
     Decision,
     Image,
@@ -31,6 +34,7 @@ from dropcopyd.brokers.paper.turn import Turn, external_order_id_of, order_numbe
 from dropcopyd.domain.command import Command
 from dropcopyd.domain.instrument import Instrument, key_of
 from dropcopyd.domain.order import ActionType, OrderTerms, OrderType
+from dropcopyd.domain.paper import AdjustmentRequest, PushedQuote
 from dropcopyd.domain.report import Acknowledged, Refused, ReportKind
 from dropcopyd.ports import Submission
 
@@ -51,6 +55,11 @@ class Exchange:
     def image(self) -> Image:
         """The book's state after the last decision. Only `memory` may add and remove what is closed."""
         return self._image
+
+    def has_own_market(self, command: Command) -> bool:
+        """Whether the command's account has a market of its own for the instrument."""
+        standing = self._image.standing_of(command.account_id, command.instrument)
+        return standing is not None and bool(standing.account_id)
 
     def active_instruments(self) -> list[Instrument]:
         """Those with working orders, in a stable order."""
@@ -88,7 +97,7 @@ class Exchange:
         answer = _answer(order, command, turn.decision)
         number = order.number if order is not None else None
         turn.remember(CommandRecord(command.broker_command_id, command.account_id, command.action_type, number, answer))
-        self._show_place(turn, command.instrument)
+        self._show_place(turn, command)
         return answer, turn.decision
 
     def quote(self, tick: Tick, source: str, at_ns: int) -> Decision:
@@ -105,6 +114,24 @@ class Exchange:
             turn.show(standing)
         self._floor.show(turn, key, before if tick.is_continuous else None)
         return turn.decision
+
+    def push(self, account_id: str, quotes: Iterable[PushedQuote], at_ns: int) -> tuple[tuple[Standing, ...], Decision]:
+        """Quotes for one account alone: from the first one on, its market of the instrument is its own."""
+        turn = self._turn(at_ns)
+        return tuple(push(turn, self._floor, account_id, quote) for quote in quotes), turn.decision
+
+    def adjust(
+        self, account_id: str, key: str, asked: AdjustmentRequest, at_ns: int
+    ) -> tuple[AdjustmentRecord, Decision]:
+        """Book an adjustment. One whose key is known was booked before, and changes nothing.
+
+        Raises DropcopyError: IDEMPOTENCY_KEY_REUSED, INVALID_ARGUMENT.
+        """
+        known = known_adjustment(self._image, account_id, key, asked)
+        if known is not None:
+            return known, Decision()
+        turn = self._turn(max(at_ns, self._image.last_ns + 1))  # after all that it concerns
+        return adjust(turn, self._floor, account_id, key, asked), turn.decision
 
     def pass_time(self, at_ns: int) -> Decision:
         """Sessions open and close, auctions are held, orders that are over end."""
@@ -222,8 +249,8 @@ class Exchange:
 
     def _funding_objection(self, turn: Turn, order: PaperOrder) -> Objection | None:
         """Why the account cannot carry the order, new or with new terms."""
-        price = self._image.price(order.instrument, order.side)
-        return turn.wallet(order.account_id).objection(order, price, self._image.mark)
+        price = self._image.price(order.account_id, order.instrument, order.side)
+        return turn.wallet(order.account_id).objection(order, price, self._image.marks_of(order.account_id))
 
     def _turn(self, at_ns: int) -> Turn:
         """A decision at that time, or at the last execution's if the clock went back; first, what was due by then."""
@@ -231,9 +258,9 @@ class Exchange:
         self._floor.pass_time(turn)
         return turn
 
-    def _show_place(self, turn: Turn, instrument: Instrument) -> None:
+    def _show_place(self, turn: Turn, command: Command) -> None:
         """An arrival records where the market stood: after a restart the order meets only what came later."""
-        standing = self._image.standings.get(key_of(instrument))
+        standing = self._image.standing_of(command.account_id, command.instrument)
         if standing is not None:
             turn.show(standing)
 
@@ -276,7 +303,7 @@ def _answer(order: PaperOrder | None, command: Command, decision: Decision) -> A
     if order is None:
         return Acknowledged(None)
     if command.action_type is ActionType.CREATE and order.status is PaperStatus.REJECTED:
-        report = decision.reports[-1].report
+        report = decision.order_reports[-1]
         return Refused(report.reason_code or "", report.reason or "")
     return Acknowledged(order.external_order_id)
 

@@ -14,7 +14,7 @@ from dropcopyd.brokers.paper.auction import Interest, Uncrossing, uncross
 from dropcopyd.brokers.paper.fills import consumes, displayed_to, place_of, tradable, tradable_at_rest
 from dropcopyd.brokers.paper.market import tick_of
 from dropcopyd.brokers.paper.queues import Queues, Rank
-from dropcopyd.brokers.paper.records import Image, PaperOrder, PaperStatus, Quote, Reason, Standing
+from dropcopyd.brokers.paper.records import Image, MarketKey, PaperOrder, PaperStatus, Quote, Reason, Standing
 from dropcopyd.brokers.paper.rules import (
     expiration_of,
     is_all_or_nothing,
@@ -29,7 +29,7 @@ from dropcopyd.brokers.paper.staging import Stage, Staged, stage_of, trade_date_
 from dropcopyd.brokers.paper.triggers import Triggers, is_passed, ratcheted
 from dropcopyd.brokers.paper.turn import Turn
 from dropcopyd.domain import money
-from dropcopyd.domain.instrument import Instrument, InstrumentKey, key_of
+from dropcopyd.domain.instrument import Instrument
 from dropcopyd.domain.order import OrderSide, OrderType, TimeInForce
 from dropcopyd.domain.report import Liquidity, ReportKind
 
@@ -50,13 +50,13 @@ class Floor:
     def __init__(self, image: Image, timetable: Timetable) -> None:
         self._image = image
         self._timetable = timetable
-        self._places: dict[InstrumentKey, dict[int, Place]] = {}
-        self._queues: dict[InstrumentKey, Queues] = {}
-        self._triggers: dict[InstrumentKey, Triggers] = {}
+        self._places: dict[MarketKey, dict[int, Place]] = {}
+        self._queues: dict[MarketKey, Queues] = {}
+        self._triggers: dict[MarketKey, Triggers] = {}
         self._dues: list[tuple[int, int]] = []
         """(when, order number): the next time that an order moves by itself. Old entries are passed over."""
         self._due_of: dict[int, int] = {}
-        self._seen: set[InstrumentKey] = set()
+        self._seen: set[MarketKey] = set()
         """Instruments that have shown a quote in this run: an older one is no price to hold an auction at."""
         for order in image.orders.values():
             if order.is_open:
@@ -64,8 +64,12 @@ class Floor:
                 self._look_again(order, 0)
 
     def instruments(self) -> list[Instrument]:
-        """Those with open orders, in a stable order."""
-        return [self._image.orders[next(iter(places))].instrument for places in self._places.values() if places]
+        """Those with open orders in the shared market, in a stable order."""
+        return [
+            self._image.orders[next(iter(places))].instrument
+            for market, places in self._places.items()
+            if places and len(market) == _SHARED
+        ]
 
     def next_due_ns(self) -> int | None:
         """When something moves by itself; perhaps earlier than it does."""
@@ -79,7 +83,7 @@ class Floor:
 
     def leave(self, order: PaperOrder) -> None:
         """Take an order out of its place, with the terms that it went there with."""
-        key = key_of(order.instrument)
+        key = self._key(order)
         place = self._places[key].pop(order.number)
         if not self._places[key]:
             del self._places[key]
@@ -89,23 +93,36 @@ class Floor:
         elif place is Place.TRIGGER:
             self._triggers[key].remove(order)
 
+    def take_out(self, account_id: str, market: MarketKey) -> list[PaperOrder]:
+        """Take all of an account's orders out of a market."""
+        orders = [self._image.orders[number] for number in self._places.get(market, ())]
+        taken = [order for order in orders if order.account_id == account_id]
+        for order in taken:
+            self.leave(order)
+        return taken
+
+    def put_back(self, turn: Turn, order: PaperOrder) -> None:
+        """Where its terms and the time want an order that was taken out; it trades with the next quote, no earlier."""
+        self._put(order, Place.RESTORED)
+        self._settle(turn, order, is_new=False)
+
     # --- time -----------------------------------------------------------------------------------------------------
 
     def pass_time(self, turn: Turn) -> None:
         """Open, close, hold the auctions that are due and end what is over, in the order of their times."""
         while self._dues and self._dues[0][0] <= turn.at_ns:
             due_ns = self._dues[0][0]
-            due: dict[InstrumentKey, list[PaperOrder]] = {}
+            due: dict[MarketKey, list[PaperOrder]] = {}
             while self._dues and self._dues[0][0] == due_ns:
                 _, number = heappop(self._dues)
                 if self._due_of.get(number) == due_ns:
                     del self._due_of[number]
                     order = self._image.orders[number]
-                    due.setdefault(key_of(order.instrument), []).append(order)
+                    due.setdefault(self._key(order), []).append(order)
             for key, orders in due.items():
                 self._move(turn, key, due_ns, orders)
 
-    def _move(self, turn: Turn, key: InstrumentKey, due_ns: int, orders: list[PaperOrder]) -> None:
+    def _move(self, turn: Turn, key: MarketKey, due_ns: int, orders: list[PaperOrder]) -> None:
         """One instrument at one of its times: the auctions first, then each order by itself."""
         hours = self._timetable.hours_of(orders[0].instrument)
         called = [order for order in orders if self._is_called(turn, order)]
@@ -117,7 +134,7 @@ class Floor:
             if current.is_open and order.number in self._places.get(key, ()):
                 self._settle(turn, current, is_new=False)
 
-    def _joins(self, turn: Turn, key: InstrumentKey, order: PaperOrder) -> bool:
+    def _joins(self, turn: Turn, key: MarketKey, order: PaperOrder) -> bool:
         """Whether an order opens or closes with its session: everything regular does."""
         if auction_of(order.terms) is not None or is_resting_stop(order):
             return False
@@ -138,7 +155,7 @@ class Floor:
     def _settle(self, turn: Turn, order: PaperOrder, *, is_new: bool = True) -> PaperOrder:
         """Put an order where its terms and the time want it. `is_new`: it is in no place yet."""
         staged = self._staged(turn, order)
-        place = None if is_new else self._places[key_of(order.instrument)][order.number]
+        place = None if is_new else self._places[self._key(order)][order.number]
         if staged.stage is Stage.LIVE and place in (Place.QUEUE, Place.TRIGGER):
             self._look_again(order, staged.until_ns)  # one session goes over into the next
             return order
@@ -168,13 +185,16 @@ class Floor:
             self._due_of[order.number] = due_ns
             heappush(self._dues, (due_ns, order.number))
 
+    def _key(self, order: PaperOrder) -> MarketKey:
+        return self._image.market_of(order.account_id, order.instrument)
+
     def _put(self, order: PaperOrder, place: Place) -> None:
-        self._places.setdefault(key_of(order.instrument), {})[order.number] = place
+        self._places.setdefault(self._key(order), {})[order.number] = place
 
     # --- auctions -------------------------------------------------------------------------------------------------
 
     def _hold_auction(
-        self, turn: Turn, key: InstrumentKey, due_ns: int, called: list[PaperOrder], joining: list[PaperOrder]
+        self, turn: Turn, key: MarketKey, due_ns: int, called: list[PaperOrder], joining: list[PaperOrder]
     ) -> None:
         """At the standing quote of this run; without one those called wait for the next."""
         standing = self._image.standings.get(key)
@@ -230,7 +250,7 @@ class Floor:
 
     # --- quotes and matching --------------------------------------------------------------------------------------
 
-    def show(self, turn: Turn, key: InstrumentKey, before: Standing | None) -> None:
+    def show(self, turn: Turn, key: MarketKey, before: Standing | None) -> None:
         """A new quote stands. `before`: the one that the market came from through every price; None if it jumped."""
         self._seen.add(key)
         places = self._places.get(key)
@@ -247,7 +267,7 @@ class Floor:
         if triggers is not None and triggers.orders:
             self._pull(turn, key, triggers, before)
 
-    def _sweep(self, turn: Turn, key: InstrumentKey, queue: list[Rank], before: Standing | None) -> None:
+    def _sweep(self, turn: Turn, key: MarketKey, queue: list[Rank], before: Standing | None) -> None:
         """Trade one side's resting orders with the standing quote, as far as it reaches and its size lasts."""
         index = 0
         while index < len(queue):
@@ -272,7 +292,7 @@ class Floor:
             else:
                 self.leave(order)
 
-    def _pull(self, turn: Turn, key: InstrumentKey, triggers: Triggers, before: Standing | None) -> None:
+    def _pull(self, turn: Turn, key: MarketKey, triggers: Triggers, before: Standing | None) -> None:
         """Trailing stops follow the quote; then it triggers what it has reached."""
         quote = self._image.standings[key].quote
         for moved in triggers.ratchets(quote):
@@ -292,7 +312,7 @@ class Floor:
 
     def _go_live(self, turn: Turn, order: PaperOrder) -> PaperOrder:
         """An order meets the standing quote; what is left rests, or ends by its time in force."""
-        standing = self._image.standings.get(key_of(order.instrument))
+        standing = self._image.standings.get(self._key(order))
         if is_resting_stop(order):
             if standing is not None and order.terms.order_type is OrderType.TRAILING_STOP:
                 order = self._begin_trail(turn, order, standing.quote)
@@ -322,7 +342,7 @@ class Floor:
 
     def _arrive(self, turn: Turn, order: PaperOrder, way_price: Decimal | None) -> PaperOrder:
         """Trade at the standing quote, or at a price that the market passed on its way to it."""
-        standing = self._image.standings.get(key_of(order.instrument))
+        standing = self._image.standings.get(self._key(order))
         is_whole_only = is_all_or_nothing(order.terms)
         price = None if standing is None else _price_for(order, standing.quote, way_price)
         if standing is not None and price is not None:
@@ -340,7 +360,7 @@ class Floor:
         return self._rest(turn, order)
 
     def _rest(self, turn: Turn, order: PaperOrder) -> PaperOrder:
-        key = key_of(order.instrument)
+        key = self._key(order)
         if is_resting_stop(order):
             self._triggers.setdefault(key, Triggers()).add(order)
             self._put(order, Place.TRIGGER)
@@ -354,13 +374,15 @@ class Floor:
         """A new priority begins at the end of the queue."""
         known = self._image.places.get(order.number)
         if known is None or known.priority != order.priority:
-            standing = self._image.standings.get(key_of(order.instrument))
+            standing = self._image.standings.get(self._key(order))
             plan = turn.wallet(order.account_id).plan
             place = place_of(plan, order, None if standing is None else standing.quote)
             if place is not None:
                 turn.queue(order.number, place)
 
 
+_SHARED = 2
+"""The length of a shared market's key."""
 _FOLLOWED = "the stop follows the market"
 
 

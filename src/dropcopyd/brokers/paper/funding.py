@@ -6,7 +6,7 @@ initial margin that working orders would add. An order that only reduces needs n
 here is shared with the gateway's own books.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
@@ -17,6 +17,9 @@ from dropcopyd.brokers.paper.records import Image, PaperOrder, Reason
 from dropcopyd.brokers.paper.rules import Objection
 from dropcopyd.domain import money
 from dropcopyd.domain.account import BrokerKind
+from dropcopyd.domain.adjusting import take_adjustment
+from dropcopyd.domain.adjustment import Adjustment
+from dropcopyd.domain.fold import Marks
 from dropcopyd.domain.instrument import (
     AssetClass,
     Instrument,
@@ -33,9 +36,6 @@ from dropcopyd.domain.report import BalanceReport, Fee, Liquidity
 
 SETTLES_PROFIT: Final = frozenset({AssetClass.FUTURE, AssetClass.PERPETUAL, AssetClass.CURRENCY})
 """Classes of which only the profit moves cash; the others are paid whole."""
-
-Marks = Callable[[InstrumentKey], Decimal | None]
-"""What a unit is worth now; None where the market has not been seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +118,15 @@ class Wallet:
             self.pay(instrument.currency, money.negate(value_of(instrument, signed_quantity, price)))
         for fee in fees:
             self.pay(fee.currency, money.negate(fee.amount))
+
+    def adjust(self, adjustment: Adjustment) -> None:
+        """Book what is no execution: the holding, by the rules of docs/positions.md, and the cash."""
+        if adjustment.instrument is not None:
+            line = self._line(adjustment.instrument)
+            line.held = take_adjustment(line.held, adjustment)
+            self.changed.add(adjustment.instrument.currency)
+        if adjustment.cash_delta and adjustment.currency is not None:
+            self.pay(adjustment.currency, adjustment.cash_delta)
 
     def pay(self, currency: str, amount: Decimal) -> None:
         """Add to the cash; below zero takes from it."""
@@ -243,7 +252,7 @@ def _working_of(order: PaperOrder, price: Decimal | None) -> _Working:
 
 def _mark(line: _Line, marks: Marks) -> Decimal:
     """The market's price; what it cost where the market has not been seen."""
-    return marks(key_of(line.held.instrument)) or line.held.average_cost
+    return marks(line.held.instrument) or line.held.average_cost
 
 
 def _worth(held: Position, mark: Decimal) -> Decimal:

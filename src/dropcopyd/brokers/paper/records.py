@@ -7,15 +7,18 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from dropcopyd.domain import money
-from dropcopyd.domain.instrument import Instrument, InstrumentKey, key_of
+from dropcopyd.domain.fold import Marks
+from dropcopyd.domain.instrument import AssetClass, Instrument, InstrumentKey, key_of
 from dropcopyd.domain.order import ActionType, OrderSide, OrderTerms
-from dropcopyd.domain.report import Acknowledged, Fee, OrderReport, Refused
+from dropcopyd.domain.report import Acknowledged, AdjustmentReport, Fee, OrderReport, Refused
 
 if TYPE_CHECKING:  # funding is made of these nouns
     from dropcopyd.brokers.paper.funding import Wallet
     from dropcopyd.brokers.paper.plan import Plan
 
 VENUE: Final = "PAPER"
+MarketKey = InstrumentKey | tuple[AssetClass, str, str]
+"""The market of an instrument: the one that all accounts share, or an account's own (its id comes third)."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SCALE = 10**money.PLACES
 
@@ -36,6 +39,7 @@ class Reason(StrEnum):
     MARKET_CLOSED = "market_closed"
     NO_AUCTION = "no_auction"
     NO_MARKET = "no_market"
+    SPLIT_REMAINDER = "split_remainder"
     UNSUPPORTED_TIME_IN_FORCE = "unsupported_time_in_force"
     TOO_LATE = "too_late"
     UNKNOWN_ORDER = "unknown_order"
@@ -86,13 +90,22 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What an instrument's market shows now: the quote with what is left of its sizes, and its source's place."""
+    """What an instrument's market shows now: the quote with what is left of its sizes, and its source's place.
+
+    `account_id`: whose own market it is, "" for the shared one.
+    """
 
     instrument: Instrument
     source: str
     place: str
     quote: Quote
     at_ns: int
+    account_id: str = ""
+
+    @property
+    def market(self) -> MarketKey:
+        key = key_of(self.instrument)
+        return (*key, self.account_id) if self.account_id else key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,7 +203,20 @@ class NumberedReport:
     account_id: str
     number: int
     order_number: int | None
-    report: OrderReport
+    report: OrderReport | AdjustmentReport
+
+
+@dataclass(frozen=True, slots=True)
+class AdjustmentRecord:
+    """An adjustment with the request that it came from. `key`: the caller's own name for it, "" where there is none."""
+
+    account_id: str
+    number: int
+    key: str
+    asked: str
+    """The request in canonical form."""
+    report: AdjustmentReport
+    instrument: Instrument | None = None
 
 
 @dataclass(slots=True)
@@ -209,13 +235,19 @@ class Decision:
     plans: dict[str, "Plan"] = field(default_factory=dict)
     """Accounts that were opened."""
     instruments: dict[InstrumentKey, Instrument] = field(default_factory=dict)
-    standings: dict[InstrumentKey, Standing] = field(default_factory=dict)
+    standings: dict[MarketKey, Standing] = field(default_factory=dict)
+    adjustments: list[AdjustmentRecord] = field(default_factory=list)
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to commit."""
         changes = (self.submits, self.commands, self.orders, self.reports, self.standings, self.places, self.plans)
         return not any(changes)
+
+    @property
+    def order_reports(self) -> list[OrderReport]:
+        """What is told of orders, in order."""
+        return [one.report for one in self.reports if isinstance(one.report, OrderReport)]
 
     def merge(self, later: "Decision") -> None:
         """Take in a decision that was made after this one, to be committed together."""
@@ -230,6 +262,7 @@ class Decision:
         self.plans |= later.plans
         self.instruments |= later.instruments
         self.standings |= later.standings
+        self.adjustments += later.adjustments
 
 
 @dataclass(slots=True)
@@ -242,6 +275,7 @@ class Image:
     """The time of the last execution: the exchange's time never goes back."""
     order_count: int = 0
     execution_count: int = 0
+    adjustment_count: int = 0
     priority_count: int = 0
     heads: dict[str, int] = field(default_factory=dict)
     """The number of the last report per account."""
@@ -249,18 +283,38 @@ class Image:
     commands: dict[str, CommandRecord] = field(default_factory=dict)
     wallets: dict[str, "Wallet"] = field(default_factory=dict)
     places: dict[int, QueuePlace] = field(default_factory=dict)
-    standings: dict[InstrumentKey, Standing] = field(default_factory=dict)
+    standings: dict[MarketKey, Standing] = field(default_factory=dict)
+    own_markets: set[MarketKey] = field(default_factory=set)
+    """Accounts' own markets: only what is pushed to one moves it."""
+    adjustments: dict[tuple[str, str], AdjustmentRecord] = field(default_factory=dict)
+    """By account and the caller's name, those that have one."""
 
-    def mark(self, key: InstrumentKey) -> Decimal | None:
+    def market_of(self, account_id: str, instrument: Instrument) -> MarketKey:
+        """Where the account trades the instrument."""
+        key = key_of(instrument)
+        if not self.own_markets:
+            return key
+        own = (*key, account_id)
+        return own if own in self.own_markets else key
+
+    def standing_of(self, account_id: str, instrument: Instrument) -> Standing | None:
+        """What the account's market of the instrument shows."""
+        return self.standings.get(self.market_of(account_id, instrument))
+
+    def mark(self, market: MarketKey) -> Decimal | None:
         """What a unit is worth now: the middle of the standing quote."""
-        standing = self.standings.get(key)
+        standing = self.standings.get(market)
         if standing is None:
             return None
         return money.divide(money.add(standing.quote.bid, standing.quote.ask), Decimal(2))
 
-    def price(self, instrument: Instrument, side: OrderSide) -> Decimal | None:
-        """What an order without a limit would trade at now."""
-        standing = self.standings.get(key_of(instrument))
+    def marks_of(self, account_id: str) -> Marks:
+        """What instruments are worth to the account."""
+        return lambda instrument: self.mark(self.market_of(account_id, instrument))
+
+    def price(self, account_id: str, instrument: Instrument, side: OrderSide) -> Decimal | None:
+        """What an order of the account without a limit would trade at now."""
+        standing = self.standing_of(account_id, instrument)
         if standing is None:
             return None
         return standing.quote.ask if side is OrderSide.BUY else standing.quote.bid

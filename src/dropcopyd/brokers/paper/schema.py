@@ -97,6 +97,27 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     ALTER TABLE orders ADD COLUMN triggered INTEGER NOT NULL DEFAULT 0;
     UPDATE orders SET since_ns = entered_at_ns;
     """,
+    """
+    CREATE TABLE adjustments (
+      account_id TEXT NOT NULL, number INTEGER NOT NULL UNIQUE,
+      name TEXT NOT NULL,                           -- the caller's own, '' where there is none
+      asked TEXT NOT NULL,                          -- the request in canonical form
+      body TEXT NOT NULL,                           -- the report as JSON
+      PRIMARY KEY (account_id, number)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE markets (                          -- as standings, and accounts' own markets beside the shared ones
+      asset_class TEXT NOT NULL, symbol TEXT NOT NULL,
+      account_id TEXT NOT NULL,                     -- whose own it is, '' for the shared one
+      source TEXT NOT NULL, place TEXT NOT NULL,
+      bid TEXT NOT NULL, ask TEXT NOT NULL, bid_size TEXT NOT NULL, ask_size TEXT NOT NULL, at_ns INTEGER NOT NULL,
+      PRIMARY KEY (asset_class, symbol, account_id),
+      FOREIGN KEY (asset_class, symbol) REFERENCES instruments
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO markets
+      SELECT asset_class, symbol, '', source, place, bid, ask, bid_size, ask_size, at_ns FROM standings;
+    DROP TABLE standings;
+    ALTER TABLE markets RENAME TO standings;
+    """,
 )
 
 

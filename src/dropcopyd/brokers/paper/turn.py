@@ -8,6 +8,7 @@ from dropcopyd.brokers.paper.fills import consumes, fees_of
 from dropcopyd.brokers.paper.funding import Wallet, wallet_of
 from dropcopyd.brokers.paper.records import (
     VENUE,
+    AdjustmentRecord,
     CommandRecord,
     Decision,
     Execution,
@@ -24,9 +25,10 @@ from dropcopyd.brokers.paper.records import (
 from dropcopyd.brokers.paper.sessions import Timetable
 from dropcopyd.brokers.paper.staging import trade_date_at
 from dropcopyd.domain import money
+from dropcopyd.domain.adjustment import Adjustment
 from dropcopyd.domain.instrument import Instrument, key_of
 from dropcopyd.domain.order import OrderSide
-from dropcopyd.domain.report import Fee, Liquidity, OrderReport, ReportKind
+from dropcopyd.domain.report import AdjustmentReport, Fee, Liquidity, OrderReport, ReportKind
 
 
 def cursor_of(book_id: str, number: int) -> str:
@@ -74,7 +76,7 @@ class Turn:
         self.decision.instruments[key_of(order.instrument)] = order.instrument
         wallet = self.wallet(order.account_id)
         if wallet.is_limited:
-            wallet.work(order, self.image.price(order.instrument, order.side))
+            wallet.work(order, self.image.price(order.account_id, order.instrument, order.side))
         if not order.is_open:
             self.image.places.pop(order.number, None)
         return order
@@ -96,10 +98,10 @@ class Turn:
 
     def show(self, standing: Standing) -> None:
         """Record where the instrument's market stands, with this decision."""
-        key = key_of(standing.instrument)
-        self.image.standings[key] = standing
-        self.decision.standings[key] = standing
-        self.decision.instruments[key] = standing.instrument
+        market = standing.market
+        self.image.standings[market] = standing
+        self.decision.standings[market] = standing
+        self.decision.instruments[key_of(standing.instrument)] = standing.instrument
 
     def fill(
         self,
@@ -115,7 +117,8 @@ class Turn:
         order = self.put(replace(order, filled_quantity=filled, status=status))
         plan = self.wallet(order.account_id).plan
         if consumes(plan) and liquidity is not Liquidity.AUCTION:
-            self.show(consumed(self.image.standings[key_of(order.instrument)], order.side, quantity))
+            market = self.image.market_of(order.account_id, order.instrument)
+            self.show(consumed(self.image.standings[market], order.side, quantity))
         fees = fees_of(plan, order.instrument, quantity, price, liquidity)
         self.image.execution_count += 1
         execution = Execution(
@@ -170,7 +173,7 @@ class Turn:
         order: PaperOrder,
         *,
         raw_status: str | None = None,
-        reason_code: Reason | None = None,
+        reason_code: str | None = None,
         reason: str | None = None,
         exec_id: str | None = None,
         last_quantity: Decimal | None = None,
@@ -193,6 +196,7 @@ class Turn:
             quantity=order.terms.quantity,
             limit_price=order.terms.limit_price,
             stop_price=order.terms.stop_price,
+            trail_amount=order.terms.trail_amount,
             cumulative_quantity=order.filled_quantity,
             exec_id=exec_id,
             last_quantity=last_quantity,
@@ -219,6 +223,20 @@ class Turn:
         )
         self.decision.reports.append(NumberedReport(account_id, number, None, report))
 
+    def adjust(self, record: AdjustmentRecord) -> AdjustmentRecord:
+        """Book an adjustment, and report it as the account's next."""
+        report, account_id = record.report, record.account_id
+        wallet = self.wallet(account_id)
+        wallet.adjust(_adjustment_of(account_id, report, record.instrument))
+        self.keep_money(wallet, record.instrument)
+        number = self._next_number(account_id)
+        record = replace(record, report=replace(report, cursor=cursor_of(self.image.book_id, number)))
+        self.decision.reports.append(NumberedReport(account_id, number, None, record.report))
+        self.decision.adjustments.append(record)
+        if record.key:
+            self.image.adjustments[account_id, record.key] = record
+        return record
+
     def _next_number(self, account_id: str) -> int:
         """In the account's own sequence."""
         number = self.image.heads.get(account_id, 0) + 1
@@ -240,6 +258,22 @@ class Turn:
             held = wallet.held(instrument)
             self.decision.instruments[key_of(instrument)] = instrument
             self.decision.holdings[wallet.account_id, key_of(instrument)] = Holding(held.quantity, held.cost)
+
+
+def _adjustment_of(account_id: str, report: AdjustmentReport, instrument: Instrument | None) -> Adjustment:
+    """The report as the rules of positions take it."""
+    return Adjustment(
+        account_id=account_id,
+        organization_id="",
+        adjustment_id=report.adjustment_id,
+        kind=report.kind,
+        received_at_ns=report.broker_sent_at_ns or 0,
+        instrument=instrument,
+        quantity_delta=report.quantity_delta or money.ZERO,
+        cost_delta=report.cost_delta,
+        cash_delta=report.cash_delta or money.ZERO,
+        currency=report.currency,
+    )
 
 
 def raw_status_of(order: PaperOrder) -> str:

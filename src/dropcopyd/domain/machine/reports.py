@@ -259,7 +259,7 @@ def _terms_after(story: Story, asked: OrderTerms, report: OrderReport) -> OrderT
         told = f"filled, and raised from {money.render(order.terms.quantity)} to {money.render(quantity)}"
         story.say(BreakKind.FILLED_RAISED, told)
     changes: dict[str, object] = {"quantity": quantity}
-    for name in ("limit_price", "stop_price"):
+    for name in ("limit_price", "stop_price", "trail_amount"):
         price = getattr(report, name)
         if price is not None and getattr(asked, name) is not None:
             changes[name] = price

@@ -1,0 +1,204 @@
+"""Adjustments and pushed quotes at the exchange: holdings, cash, own markets, and working orders over a split."""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+import pytest
+
+from dropcopyd.brokers.paper.funding import wallet_of
+from dropcopyd.brokers.paper.plan import Plan
+from dropcopyd.domain.adjustment import AdjustmentKind
+from dropcopyd.domain.instrument import Instrument, key_of
+from dropcopyd.domain.order import OrderTerms, OrderType
+from dropcopyd.domain.paper import AdjustmentRequest, PushedQuote, SplitRatio
+from dropcopyd.domain.report import AdjustmentReport, OrderReport, ReportKind
+from dropcopyd.errors import InvalidError
+from tests.brokers.build import (
+    AAPL,
+    ACCOUNT,
+    BUY,
+    GTC,
+    OTHER_ACCOUNT,
+    SELL,
+    D,
+    Floor,
+    asked,
+    fills,
+    kinds,
+    quote,
+    terms,
+)
+
+TWO_FOR_ONE = SplitRatio(D(2), D(1))
+ONE_FOR_TEN = SplitRatio(D(1), D(10))
+
+
+@dataclass
+class Bench(Floor):
+    """An exchange with pushed quotes and adjustments."""
+
+    told: list[AdjustmentReport] = field(default_factory=list)
+
+    def push(self, bid: str, ask: str, size: int = 1000, account_id: str = ACCOUNT) -> list[OrderReport]:
+        self.now_ns += 1_000_000
+        pushed = PushedQuote(instrument=AAPL, bid=D(bid), ask=D(ask), bid_size=D(size), ask_size=D(size))
+        return self._keep(self.exchange.push(account_id, [pushed], self.now_ns)[1])
+
+    def adjust(
+        self, kind: AdjustmentKind, instrument: Instrument | None = AAPL, **members: object
+    ) -> list[OrderReport]:
+        self.now_ns += 1_000_000
+        request = AdjustmentRequest(kind=kind, instrument=instrument, **members)  # type: ignore[arg-type]
+        record, decision = self.exchange.adjust(ACCOUNT, "", request, self.now_ns)
+        self.told.append(record.report)
+        assert decision.reports[0].report == record.report, "the adjustment is told first"
+        return self._keep(decision)
+
+    def split(self, ratio: SplitRatio, cash_delta: Decimal | None = None) -> list[OrderReport]:
+        return self.adjust(AdjustmentKind.SPLIT, ratio=ratio, cash_delta=cash_delta)
+
+    def terms_of(self, command_id: str) -> OrderTerms:
+        return self.order(command_id).terms
+
+
+def bench(cash: str = "100000") -> Bench:
+    desk = Bench()
+    desk.exchange.open_account(ACCOUNT, Plan(cash={"USD": D(cash)}), desk.now_ns)
+    return desk
+
+
+def test_a_pushed_quote_moves_the_market_of_its_account_alone() -> None:
+    desk = bench()
+    desk.show(quote("99", "101"))
+    desk.create("A", 10, "100")
+    desk.create("B", 10, "100", account_id=OTHER_ACCOUNT)
+    assert fills(desk.push("99.50", "99.60")) == [("A", D(10), D("99.60"))]
+    assert fills(desk.show(quote("97", "98"))) == [("B", D(10), D("98"))]
+    assert fills(desk.create("C", 10)) == [("C", D(10), D("99.60"))], "the shared market does not move its own"
+
+
+def test_an_order_that_moves_to_its_own_market_keeps_its_place_and_its_expiry() -> None:
+    desk = bench()
+    desk.show(quote("99", "101"))
+    desk.create("first", 10, "98")
+    desk.create("second", 10, "98")
+    desk.push("99", "101")
+    assert fills(desk.push("97", "98", size=15)) == [("first", D(10), D(98)), ("second", D(5), D(98))]
+    expired = desk.at(desk.now_ns + 86_400 * 10**9)
+    assert [(report.kind, report.reason_code) for report in expired] == [(ReportKind.CANCELLED, "expired")]
+
+
+def test_own_sizes_are_consumed_once() -> None:
+    desk = bench()
+    desk.push("99", "100", size=10)
+    assert fills(desk.create("A", 8)) == [("A", D(8), D(100))]
+    assert fills(desk.create("B", 8)) == [("B", D(2), D(100))]
+
+
+def test_money_and_holdings_follow_each_kind() -> None:
+    desk = bench("1000")
+    wallet = wallet_of(desk.exchange.image, ACCOUNT)
+    desk.adjust(AdjustmentKind.OPENING, quantity_delta=D(10), cost_delta=D(900))
+    assert (wallet.held(AAPL).quantity, wallet.held(AAPL).cost, wallet.cash["USD"]) == (D(10), D(900), D(1000))
+    desk.adjust(AdjustmentKind.TRANSFER, quantity_delta=D(-5))
+    assert (wallet.held(AAPL).quantity, wallet.held(AAPL).cost) == (D(5), D(450))
+    desk.adjust(AdjustmentKind.FEE, None, cash_delta=D("-0.25"), currency="USD")
+    desk.adjust(AdjustmentKind.TRANSFER, None, cash_delta=D(50), currency="EUR")
+    assert wallet.cash == {"USD": D("999.75"), "EUR": D(50)}
+    desk.adjust(AdjustmentKind.ASSIGNMENT, quantity_delta=D(-5), cash_delta=D(500))
+    assert (wallet.held(AAPL).quantity, wallet.cash["USD"]) == (D(0), D("1499.75"))
+    assert [one.adjustment_id.rpartition("-")[2] for one in desk.told] == ["A1", "A2", "A3", "A4", "A5"]
+
+
+def test_a_split_restates_what_works_at_the_old_places_in_time() -> None:
+    """Two for one: 10 filled and 20 left of 30 become 20 filled and 40 left; prices are halved, rounded against
+    the account: a buy's limit down, a sell's up."""
+    desk = bench()
+    desk.push("99", "100", size=10)
+    desk.create("buy", 30, "100.01", GTC)
+    desk.create("sell", 5, "110.01", GTC, side=SELL)
+    reports = desk.split(TWO_FOR_ONE)
+    assert kinds(reports) == [ReportKind.RESTATED, ReportKind.RESTATED]
+    assert [(one.broker_command_id, one.quantity, one.cumulative_quantity, one.limit_price) for one in reports] == [
+        ("buy", D(60), D(20), D("50.00")),
+        ("sell", D(10), D(0), D("55.01")),
+    ]
+    assert {(one.raw_status, one.reason_code) for one in reports} == {("restated", "corporate_action")}
+    assert reports[0].reason == "split 2 for 1"
+    assert desk.position() == D(20)
+    assert fills(desk.push("49", "50.00")) == [("buy", D(40), D("50.00"))]
+
+
+def test_nothing_trades_at_a_price_of_the_old_units() -> None:
+    """A sell at 150 becomes one at 75. The quote that stood, 120 to 120.01, is 60 to 60.01 now; the shared market goes
+    on at 120, and is not the account's any more."""
+    desk = bench()
+    desk.show(quote("120", "120.01"))
+    desk.create("A", 30, side=BUY)
+    desk.create("B", 30, "150", GTC, side=SELL)
+    assert fills(desk.split(TWO_FOR_ONE)) == []
+    assert fills(desk.show(quote("120", "120.01"))) == []
+    image = desk.exchange.image
+    assert image.marks_of(ACCOUNT)(AAPL) == D("60.005")
+    assert image.marks_of(OTHER_ACCOUNT)(AAPL) == D("120.005")
+    assert fills(desk.push("75", "75.01")) == [("B", D(60), D(75))]
+
+
+def test_stops_and_trails_are_split_away_from_the_market() -> None:
+    desk = bench()
+    desk.push("99", "100")
+    desk.enter("stop", asked(OrderType.STOP, 10, GTC, stop_price="110.01"))
+    desk.enter("limit", asked(OrderType.STOP_LIMIT, 10, GTC, stop_price="90.01", limit_price="90.03"), SELL)
+    desk.enter("trail", asked(OrderType.TRAILING_STOP, 10, GTC, trail_amount="5.01"), SELL)
+    assert desk.terms_of("trail").stop_price == D("93.99")
+    desk.split(TWO_FOR_ONE)
+    assert desk.terms_of("stop").stop_price == D("55.01")
+    assert (desk.terms_of("limit").stop_price, desk.terms_of("limit").limit_price) == (D("45.00"), D("45.02"))
+    assert (desk.terms_of("trail").stop_price, desk.terms_of("trail").trail_amount) == (D("46.99"), D("2.51"))
+    assert kinds(desk.push("46.99", "47.00")) == [ReportKind.TRIGGERED, ReportKind.TRADE]
+
+
+def test_an_order_that_does_not_come_out_even_ends() -> None:
+    desk = bench()
+    desk.push("9", "10")
+    desk.create("small", 5, "8", GTC)
+    desk.create("odd", 25, "8", GTC)
+    desk.create("large", 20, "8", GTC)
+    reports = desk.split(ONE_FOR_TEN)
+    assert [(one.broker_command_id, one.kind, one.reason_code) for one in reports] == [
+        ("small", ReportKind.CANCELLED, "split_remainder"),
+        ("odd", ReportKind.CANCELLED, "split_remainder"),
+        ("large", ReportKind.RESTATED, "corporate_action"),
+    ]
+    assert desk.terms_of("large") == terms(2, "80", GTC)
+
+
+def test_a_short_is_split_too_and_a_fraction_is_paid_for() -> None:
+    desk = bench()
+    desk.push("10", "10.01")
+    desk.create("A", 15, side=SELL)
+    with pytest.raises(InvalidError, match="15 become a fraction of which 1 can be held"):
+        desk.split(ONE_FOR_TEN)
+    desk.split(ONE_FOR_TEN, cash_delta=D(-55))
+    held = wallet_of(desk.exchange.image, ACCOUNT).held(AAPL)
+    assert (held.quantity, held.cost) == (D(-1), D(150))
+    assert wallet_of(desk.exchange.image, ACCOUNT).cash["USD"] == D(100000) + D(150) - D(55)
+
+
+def test_what_works_is_reserved_at_its_new_price() -> None:
+    """100 at 50 take 2,500 of margin, before a split and after."""
+    desk = bench()
+    desk.push("49.99", "60")
+    desk.create("A", 100, "50", GTC)
+    image = desk.exchange.image
+    before = wallet_of(image, ACCOUNT).balance("USD", image.marks_of(ACCOUNT))
+    desk.split(TWO_FOR_ONE)
+    after = wallet_of(image, ACCOUNT).balance("USD", image.marks_of(ACCOUNT))
+    assert before.initial_margin == after.initial_margin == D(2500)
+
+
+def test_an_own_market_is_named_by_its_account() -> None:
+    desk = bench()
+    desk.push("9", "10")
+    assert (*key_of(AAPL), ACCOUNT) in desk.exchange.image.standings
+    assert key_of(AAPL) not in desk.exchange.image.standings
