@@ -204,7 +204,9 @@ def replay_journal(
 ) -> None:
     """Stream a past stretch of the journal again, as it was, at 1 to 1000 times its pace; see docs/replay.md."""
     settings = config.load(settings_file, data=data, grpc_port=grpc_port)
-    wish = replay.Wish(account or (), replay.time_of(since, "--from"), replay.time_of(until, "--to"), speed)
+    wish = replay.Wish(
+        account or (), replay.time_of(since, "--from"), replay.time_of(until, "--to"), speed, stop_at_end
+    )
 
     def on_ready(started: replay.Started) -> None:
         line = asdict(started)
@@ -215,8 +217,6 @@ def replay_journal(
     async def run(stop: asyncio.Event) -> None:
         def on_over(count: int) -> None:
             typer.echo(f"over: {count} events", err=True)
-            if stop_at_end:
-                stop.set()
 
         await replay.ReplayNode(settings, wish).run(on_ready, on_over, stop)
 

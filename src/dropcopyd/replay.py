@@ -34,18 +34,20 @@ from dropcopyd.system import RandomIds, SystemClock
 from dropcopyd.wire import ProtobufEncoder, ProtobufSessionEncoder
 
 _log = structlog.get_logger()
+_LOOK_S: Final = 0.05
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What is to be replayed: which accounts (none = all), from when (None = the first event) until when (None = now),
-    how many times as fast as it was."""
+    how many times as fast as it was, and whether all ends when it has been delivered."""
 
     account_ids: Sequence[str]
     from_ns: int | None
     to_ns: int | None
     speed: float
+    stops_at_end: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +104,11 @@ class ReplayNode:
         try:
             events = await self._open(store)
             async with asyncio.TaskGroup() as tasks:
-                grpc = self._server(tasks, store, Access(store, pepper.read_bytes().strip(), self._clock))
+                streams = Streams(store=store, clock=self._clock, ids=RandomIds(), limits=self._limits)
+                tasks.create_task(streams.run())
+                grpc = self._server(tasks, store, streams, Access(store, pepper.read_bytes().strip(), self._clock))
                 addresses = await open_grpc_ports(grpc, self._settings)
-                tasks.create_task(self._play(on_over))
+                tasks.create_task(self._play(on_over, streams, stop))
                 on_ready(Started(*addresses, events))
                 await stop.wait()
                 await grpc.drain(self._limits.drain_s)
@@ -123,11 +127,15 @@ class ReplayNode:
                 raise DropcopyError(Code.ACCOUNT_NOT_FOUND, f"there is no account {account_id}")
         return await self._replay.open(wanted, [one for one in known if one not in wanted])
 
-    async def _play(self, on_over: Callable[[int], None]) -> None:
+    async def _play(self, on_over: Callable[[int], None], streams: Streams, stop: asyncio.Event) -> None:
         await self._replay.run()
         on_over(self._replay.published_count)
+        if self._wish.stops_at_end:
+            while not streams.are_settled:  # noqa: ASYNC110  until each has all, or is cut off for not reading
+                await asyncio.sleep(_LOOK_S)
+            stop.set()
 
-    def _server(self, tasks: asyncio.TaskGroup, store: SqliteStore, access: Access) -> GrpcServer:
+    def _server(self, tasks: asyncio.TaskGroup, store: SqliteStore, streams: Streams, access: Access) -> GrpcServer:
         def spawn(work: Coroutine[Any, Any, None]) -> object:
             return tasks.create_task(guarded(work))
 
@@ -146,9 +154,7 @@ class ReplayNode:
         def new_service() -> StreamService:
             return StreamService(access=access, quota=quota, streams=streams, new_session=new_session, arm=_refuse_arm)
 
-        streams = Streams(store=store, clock=self._clock, ids=RandomIds(), limits=self._limits)
         quota = StreamQuota(self._limits.streams_per_organization)
-        tasks.create_task(streams.run())
         return GrpcServer(
             new_service=new_service,
             streams=streams,

@@ -107,6 +107,11 @@ class Streams:
             session.close()
             self.on_lost(stream.stream_id)
 
+    @property
+    def are_settled(self) -> bool:
+        """Whether every stream's edge has pulled all that is published."""
+        return all(stream.session.is_settled for stream in self._open.values())
+
     def of(self, organization_id: str) -> list[OpenStream]:
         """The organization's open streams, oldest first."""
         return [stream for stream in self._open.values() if stream.principal.organization_id == organization_id]

@@ -208,6 +208,12 @@ class Delivery:
         return [(track.feed.account_id, track.pulled, max(track.feed.head, track.pulled)) for track in tracks]
 
     @property
+    def is_settled(self) -> bool:
+        """Whether the edge has pulled all that is published of each account in the stream, each attached."""
+        tracks = self.tracks.values()
+        return not self.is_attaching_all and all(NOT_STARTED != one.pulled >= one.feed.head for one in tracks)
+
+    @property
     def queued_bytes(self) -> int:
         """What waits in memory for the client, the rings aside."""
         return self._control_bytes

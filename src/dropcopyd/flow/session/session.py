@@ -71,6 +71,11 @@ class Session:
         return self._delivery.queued_bytes
 
     @property
+    def is_settled(self) -> bool:
+        """Whether the edge has pulled all that is published of each account in the stream."""
+        return self._delivery.is_settled
+
+    @property
     def epoch(self) -> str:
         """The store's epoch, which belongs to every cursor."""
         return self._store.epoch
