@@ -15,7 +15,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -48,10 +49,24 @@ DEADLINE_S = 60.0
 class History:
     """Orders of one account, decided by the machine: bought and sold in turn, so that every pair ends flat."""
 
-    def __init__(self, state: AccountState, instruments: tuple[Instrument, ...], at_ns: int) -> None:
+    def __init__(
+        self,
+        state: AccountState,
+        instruments: tuple[Instrument, ...],
+        at_ns: int,
+        *,
+        step_ns: int = 1_000_000,
+        strategies: tuple[str | None, ...] = (None,),
+        resting: int = 0,
+    ) -> None:
+        """`resting`: how many further orders work at a time, each cancelled by the broker after so many others."""
         self._state = state
         self._instruments = instruments
         self._at_ns = at_ns
+        self._step_ns = step_ns
+        self._strategies = strategies
+        self._resting_max = resting
+        self._resting: deque[Command] = deque()
         self._ids = RandomIds()
         self._orders = 0
 
@@ -65,13 +80,14 @@ class History:
         number, self._orders = self._orders, self._orders + 1
         instrument = self._instruments[number // 2 % len(self._instruments)]
         side = OrderSide.SELL if number % 2 else OrderSide.BUY
+        if self._resting_max:
+            command = self._command(instrument, side)
+            yield from self._sent(command, f"r{number}")
+            self._resting.append(command)
+            if len(self._resting) > self._resting_max:
+                yield from self._cancelled(self._resting.popleft())
         command = self._command(instrument, side)
-        yield from self._taken(machine.create(self._state, command, None))
-        yield from self._taken(machine.begin_attempt(self._state, command, self._now()))
-        named = OrderReport(
-            kind=ReportKind.ACCEPTED, broker_command_id=command.broker_command_id, external_order_id=f"x{number}"
-        )
-        yield from self._taken(machine.take_report(self._state, named, self._now()))
+        named = yield from self._sent(command, f"x{number}")
         for fill in range(FILLS):
             report = replace(
                 named,
@@ -85,13 +101,34 @@ class History:
             yield from self._taken(machine.take_report(self._state, report, self._now()))
         self._state.forget(command.order_id)
 
+    def end(self) -> Iterator[Batch]:
+        """What rests is cancelled."""
+        while self._resting:
+            yield from self._cancelled(self._resting.popleft())
+
+    def _sent(self, command: Command, external_order_id: str) -> Generator[Batch, None, OrderReport]:
+        yield from self._taken(machine.create(self._state, command, None))
+        yield from self._taken(machine.begin_attempt(self._state, command, self._now()))
+        named = OrderReport(
+            kind=ReportKind.ACCEPTED,
+            broker_command_id=command.broker_command_id,
+            external_order_id=external_order_id,
+        )
+        yield from self._taken(machine.take_report(self._state, named, self._now()))
+        return named
+
+    def _cancelled(self, command: Command) -> Iterator[Batch]:
+        report = OrderReport(kind=ReportKind.CANCELLED, broker_command_id=command.broker_command_id)
+        yield from self._taken(machine.take_report(self._state, report, self._now()))
+        self._state.forget(command.order_id)
+
     def _taken(self, batch: Batch | None) -> Iterator[Batch]:
         assert batch is not None
         yield batch
         self._state.apply(batch)
 
     def _now(self) -> int:
-        self._at_ns += 1_000_000
+        self._at_ns += self._step_ns
         return self._at_ns
 
     def _command(self, instrument: Instrument, side: OrderSide) -> Command:
@@ -112,6 +149,7 @@ class History:
             stamps=Stamps(received_ns=at_ns, committed_ns=at_ns),
             deadline_ns=None,
             outcome_at_ns=at_ns,
+            strategy_id=self._strategies[self._orders % len(self._strategies)],
         )
 
 
@@ -166,6 +204,8 @@ class Trading:
         assert self.process is not None
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
 
     def trade(self) -> None:
         """A market order, until it is filled."""
