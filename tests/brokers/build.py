@@ -8,7 +8,7 @@ from importlib.resources import files
 from zoneinfo import ZoneInfo
 
 from dropcopyd.brokers.paper.calendars import load_sessions
-from dropcopyd.brokers.paper.exchange import Exchange
+from dropcopyd.brokers.paper.exchange import Answer, Exchange
 from dropcopyd.brokers.paper.funding import wallet_of
 from dropcopyd.brokers.paper.records import Decision, Image, PaperOrder, Quote, Tick
 from dropcopyd.brokers.paper.sessions import SessionMode, Timetable
@@ -17,7 +17,7 @@ from dropcopyd.domain.catalogue import instruments_of
 from dropcopyd.domain.command import Command, Stamps
 from dropcopyd.domain.instrument import Currency, Equity, Instrument
 from dropcopyd.domain.order import ActionType, OrderSide, OrderTerms, OrderType, OrderVenue, TimeInForce
-from dropcopyd.domain.report import Acknowledged, OrderReport, Refused, ReportKind
+from dropcopyd.domain.report import OrderReport, ReportKind
 from dropcopyd.ports import Submission
 
 D = Decimal
@@ -106,7 +106,7 @@ class Floor:
         """Submit; the reports it made."""
         return self.answer(sent, has_market=has_market)[1]
 
-    def answer(self, sent: Submission, *, has_market: bool = True) -> tuple[Acknowledged | Refused, list[OrderReport]]:
+    def answer(self, sent: Submission, *, has_market: bool = True) -> tuple[Answer, list[OrderReport]]:
         self.now_ns += 1_000_000
         answer, decision = self.exchange.submit(sent, self.now_ns, has_market=has_market)
         return answer, self._keep(decision)

@@ -10,7 +10,7 @@ from dropcopyd.brokers.paper import Book, Feed, ManualFeed, PaperBroker, Quote
 from dropcopyd.brokers.paper.plan import Plan
 from dropcopyd.domain.instrument import Instrument
 from dropcopyd.domain.order import ActionType, OrderTerms
-from dropcopyd.domain.report import BalanceReport, BrokerReport, OrderReport
+from dropcopyd.domain.report import AdjustmentReport, BalanceReport, BrokerReport, OrderReport
 from dropcopyd.ports import Broker, BrokerListener, Failpoints, Submission
 from tests.brokers.build import AAPL, ACCOUNT, EURUSD, NOON_NS, OTHER_ACCOUNT, submission
 from tests.doubles import ManualClock, SequentialIds
@@ -39,7 +39,9 @@ class Listener:
             self.balances.append(report)
             self._note("balance", account_id)
             return
-        assert isinstance(report, OrderReport)
+        if isinstance(report, AdjustmentReport):
+            self._note("adjustment", account_id)
+            return
         self.reports.setdefault(account_id, []).append(report)
         self._note(str(report.kind), account_id)
 

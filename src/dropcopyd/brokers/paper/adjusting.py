@@ -14,6 +14,7 @@ from math import ceil, floor
 from typing import Final
 
 from dropcopyd.brokers.paper.floor import Floor
+from dropcopyd.brokers.paper.funding import is_scripted
 from dropcopyd.brokers.paper.market import lot_of, size_of, tick_of
 from dropcopyd.brokers.paper.records import (
     AdjustmentRecord,
@@ -146,7 +147,7 @@ def _split_orders(turn: Turn, orders: Floor, account_id: str, instrument: Instru
         if order.is_open and order.account_id == account_id and key_of(order.instrument) == key_of(instrument)
     ]
     for order in working:
-        orders.leave(order)
+        orders.leave_if_there(order)
     standing = image.standing_of(account_id, instrument)
     if standing is not None:
         separate(turn, orders, _split_standing(standing, account_id, ratio))
@@ -183,7 +184,8 @@ def _restate(turn: Turn, orders: Floor, order: PaperOrder, ratio: SplitRatio) ->
         reason_code=CORPORATE_ACTION_REASON,
         reason=reason,
     )
-    orders.put_back(turn, order)
+    if not is_scripted(turn.image, order.account_id):
+        orders.put_back(turn, order)
 
 
 def _in_new_units(order: PaperOrder, quantity: Decimal, ratio: SplitRatio) -> PaperOrder:

@@ -23,6 +23,7 @@ from dropcopyd.brokers.paper.codec import (
     instrument_from,
     order_from,
     report_from,
+    run_of,
     standing_from,
 )
 from dropcopyd.brokers.paper.funding import Wallet, wallet_of
@@ -201,7 +202,7 @@ class Book:
     def _executions(self, account_id: str, since_date: str) -> tuple[OrderReport, ...]:
         """Effective executions, in the book's order, as they were reported but with the figures in force."""
         rows = self._reading.execute(
-            "SELECT body, coalesce(quantity_now, quantity), coalesce(price_now, price) FROM executions"
+            "SELECT body, coalesce(quantity_now, quantity), coalesce(price_now, price), amended_by FROM executions"
             " JOIN reports ON reports.account_id = executions.account_id AND reports.number = report_number"
             " WHERE executions.account_id = ?1 AND (trade_date >= ?2 OR executions.order_number IN"
             " (SELECT number FROM orders WHERE account_id = ?1 AND status = 'working'))"
@@ -209,8 +210,13 @@ class Book:
             (account_id, since_date),
         )
         return tuple(
-            replace(report_from(body, ""), last_quantity=Decimal(quantity), last_price=Decimal(price))
-            for body, quantity, price in rows
+            replace(
+                report_from(body, ""),
+                last_quantity=Decimal(quantity),
+                last_price=Decimal(price),
+                exec_ref_id=amended_by,
+            )
+            for body, quantity, price, amended_by in rows
         )
 
     def _commands(self, condition: str, values: tuple[str | int, ...]) -> list[CommandRecord]:
@@ -261,6 +267,7 @@ class Book:
             if standing.account_id:
                 image.own_markets.add(standing.market)
         self._load_adjustments(image)
+        self._load_runs(image)
         self._load_money(image)
         return image
 
@@ -271,6 +278,19 @@ class Book:
         for account_id, number, name, asked, body in read(named):
             record = AdjustmentRecord(account_id, number, name, asked, adjustment_from(body, ""))
             image.adjustments[account_id, name] = record
+
+    def _load_runs(self, image: Image) -> None:
+        """What scripts go on with, with their orders, closed ones too."""
+        read = self._reading.execute
+        for account_id, script in read("SELECT account_id, script FROM runs WHERE script >= 0"):
+            image.scripts_used.setdefault(account_id, set()).add(script)
+        runs = [
+            run_of(row)
+            for row in read("SELECT name, account_id, script, order_number, body FROM runs WHERE NOT is_over")
+        ]
+        image.runs.update((run.name, run) for run in runs)
+        condition = "number IN (SELECT order_number FROM runs WHERE NOT is_over)"
+        image.orders.update((order.number, order) for order in self._orders(condition, ()))
 
     def _load_money(self, image: Image) -> None:
         read = self._reading.execute

@@ -10,6 +10,7 @@ from typing import Final
 
 from dropcopyd.brokers.paper.book import Book
 from dropcopyd.brokers.paper.desk import PAUSE_MAX_S, Desk
+from dropcopyd.brokers.paper.exchange import Answer
 from dropcopyd.brokers.paper.latency import Latency
 from dropcopyd.brokers.paper.market import Feed
 from dropcopyd.brokers.paper.plan import UNPLANNED, Plan
@@ -22,14 +23,12 @@ from dropcopyd.domain.controls import Reference
 from dropcopyd.domain.instrument import Instrument
 from dropcopyd.domain.paper import AdjustmentRequest, PushedQuote
 from dropcopyd.domain.report import (
-    Acknowledged,
     AdjustmentReport,
     BrokerCapabilities,
     BrokerSnapshot,
     FindResult,
     Found,
     NotFound,
-    Refused,
     SubmitResult,
     Unavailable,
     Unknown,
@@ -300,7 +299,7 @@ class PaperBroker:
                 session.is_announced = False
                 await listener.on_disconnected(session.account_id, cause)
 
-    async def _travel(self, session: Session, submission: Submission, late_s: float) -> Acknowledged | Refused:
+    async def _travel(self, session: Session, submission: Submission, late_s: float) -> Answer:
         """The command's way to the exchange and its answer's way back.
 
         Once it is on its way it arrives, whether or not anybody waits for the answer.
@@ -312,7 +311,7 @@ class PaperBroker:
         if self._running is None:
             raise asyncio.CancelledError
 
-        async def travel() -> Acknowledged | Refused:
+        async def travel() -> Answer:
             await asyncio.sleep(late_s)
             await self._waits.until(arrives_ns)
             return await self._desk.submit(submission)

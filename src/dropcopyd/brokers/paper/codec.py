@@ -5,6 +5,7 @@ Decimals are exact text, enumerations their names.
 
 import json
 import sqlite3
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ from dropcopyd.brokers.paper.records import (
     Quote,
     Standing,
 )
+from dropcopyd.brokers.paper.runs import Run, run_body, run_from
 from dropcopyd.domain import money
 from dropcopyd.domain.adjustment import AdjustmentKind
 from dropcopyd.domain.catalogue import instrument_of, row_of
@@ -55,6 +57,7 @@ _TEXTS: Final = (
     "reason_code",
     "reason",
     "exec_id",
+    "exec_ref_id",
     "trade_date",
     "venue",
 )
@@ -248,6 +251,14 @@ def apply(connection: sqlite3.Connection, decision: Decision) -> None:
         "INSERT INTO adjustments (account_id, number, name, asked, body) VALUES (?, ?, ?, ?, ?)",
         [(one.account_id, one.number, one.key, one.asked, report_body(one.report)) for one in decision.adjustments],
     )
+    many(
+        "UPDATE executions SET quantity_now = ?, price_now = ?, amended_by = ? WHERE number = ?",
+        [
+            (money.render(one.quantity), money.render(one.price), one.amended_by, one.number)
+            for one in decision.amendments
+        ],
+    )
+    many(_UPSERT_RUN, [_run_row(run) for run in decision.runs.values()])
     many(_UPSERT_STANDING, [standing_row(standing) for standing in decision.standings.values()])
 
 
@@ -291,6 +302,17 @@ def _report_row(numbered: NumberedReport) -> Row:
     return numbered.account_id, numbered.number, numbered.order_number, command_id, report_body(report)
 
 
+def _run_row(run: Run) -> Row:
+    last = "" if run.last is None else report_body(run.last)
+    return run.name, run.account_id, run.script, run.order_number, run.is_over, run_body(run, last)
+
+
+def run_of(row: Row) -> Run:
+    """The run of (name, account_id, script, order_number, body)."""
+    run, last = run_from(*row)
+    return replace(run, last=report_from(last, "") if last else None)
+
+
 def _updates(names: str) -> str:
     return ", ".join(f"{name} = excluded.{name}" for name in names.split())
 
@@ -308,6 +330,10 @@ _INSERT_EXECUTION: Final = (
     "INSERT INTO executions"
     " (number, exec_id, order_number, account_id, side, quantity, price, at_ns, trade_date, report_number)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_UPSERT_RUN: Final = (
+    "INSERT INTO runs (name, account_id, script, order_number, is_over, body) VALUES (?, ?, ?, ?, ?, ?)"  # noqa: S608
+    " ON CONFLICT DO UPDATE SET " + _updates("order_number is_over body")
 )
 _UPSERT_STANDING: Final = (
     f"INSERT INTO standings ({STANDING_COLUMNS}) VALUES ({', '.join('?' * 10)})"  # noqa: S608 - our own words

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Final
 
 from dropcopyd.brokers.paper.book import Book
-from dropcopyd.brokers.paper.exchange import Exchange
+from dropcopyd.brokers.paper.exchange import Answer, Exchange
 from dropcopyd.brokers.paper.funding import wallet_of
 from dropcopyd.brokers.paper.market import Feed
 from dropcopyd.brokers.paper.memory import Memory
@@ -18,7 +18,7 @@ from dropcopyd.domain import money
 from dropcopyd.domain.controls import Reference
 from dropcopyd.domain.instrument import Instrument
 from dropcopyd.domain.paper import AdjustmentRequest, PushedQuote
-from dropcopyd.domain.report import Acknowledged, AdjustmentReport, BalanceReport, Refused
+from dropcopyd.domain.report import AdjustmentReport, BalanceReport
 from dropcopyd.ports import Clock, Submission
 
 TICKS_PER_TURN: Final = 64
@@ -52,7 +52,7 @@ class Desk:
         self._memory = Memory(image)
         self._resume()
 
-    async def submit(self, submission: Submission) -> Acknowledged | Refused:
+    async def submit(self, submission: Submission) -> Answer:
         """Take a command; its decision is durable when this returns. Raises StoreError if it could not be committed.
 
         Cancelled before the decision, the command never arrived; after it, only the answer is lost.
@@ -180,7 +180,7 @@ class Desk:
             commands, orders = await self._book.chains(command_ids, order_numbers)
             self._memory.adopt(commands, orders, self._writer.written_count)
 
-    def _decide(self, submission: Submission) -> tuple[Acknowledged | Refused, asyncio.Future[None]]:
+    def _decide(self, submission: Submission) -> tuple[Answer, asyncio.Future[None]]:
         """The arrival, against a price that is not older than it. No suspension in here."""
         instrument, now_ns = submission.command.instrument, self._clock.now_ns()
         feed = self.feed_of(instrument)

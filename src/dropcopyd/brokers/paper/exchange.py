@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from dropcopyd.brokers.paper.adjusting import adjust, known_adjustment, push
 from dropcopyd.brokers.paper.floor import Floor
-from dropcopyd.brokers.paper.funding import Wallet
+from dropcopyd.brokers.paper.funding import Wallet, is_scripted
 from dropcopyd.brokers.paper.plan import UNPLANNED, Plan
 from dropcopyd.brokers.paper.records import (
     AdjustmentRecord,
@@ -27,7 +27,16 @@ from dropcopyd.brokers.paper.records import (
     SubmitEntry,
     Tick,
 )
-from dropcopyd.brokers.paper.rules import Objection, is_stop, objection_to_create, objection_to_terms
+from dropcopyd.brokers.paper.rules import (
+    Objection,
+    is_stop,
+    objection_to_create,
+    objection_to_terms,
+    trail_of,
+    with_terms,
+)
+from dropcopyd.brokers.paper.scenario import Do
+from dropcopyd.brokers.paper.scripts import Scripts
 from dropcopyd.brokers.paper.sessions import Timetable
 from dropcopyd.brokers.paper.staging import objection_to_time, objection_to_withdrawal, stage_of
 from dropcopyd.brokers.paper.turn import Turn, external_order_id_of, order_number_of
@@ -35,8 +44,10 @@ from dropcopyd.domain.command import Command
 from dropcopyd.domain.instrument import Instrument, key_of
 from dropcopyd.domain.order import ActionType, OrderTerms, OrderType
 from dropcopyd.domain.paper import AdjustmentRequest, PushedQuote
-from dropcopyd.domain.report import Acknowledged, Refused, ReportKind
+from dropcopyd.domain.report import Acknowledged, Refused, ReportKind, Unknown
 from dropcopyd.ports import Submission
+
+Answer = Acknowledged | Refused | Unknown
 
 
 class Exchange:
@@ -50,6 +61,7 @@ class Exchange:
         self._image = image
         self._timetable = timetable or Timetable()
         self._floor = Floor(image, self._timetable)
+        self._scripts = Scripts(image, self._floor)
 
     @property
     def image(self) -> Image:
@@ -76,10 +88,8 @@ class Exchange:
             turn.keep_money(wallet, None)
         return turn.decision
 
-    def submit(
-        self, submission: Submission, at_ns: int, *, has_market: bool
-    ) -> tuple[Acknowledged | Refused, Decision]:
-        """A command has arrived: its answer, and everything it changes.
+    def submit(self, submission: Submission, at_ns: int, *, has_market: bool) -> tuple[Answer, Decision]:
+        """A command has arrived: its answer, and everything it changes. Unknown where a scenario says so.
 
         A repetition gets the first answer again and changes nothing but the submit log. Every command and order that
         it names must be in the image (`memory`).
@@ -92,11 +102,11 @@ class Exchange:
         known = self._image.commands.get(command.broker_command_id)
         if known is not None:
             return _answer_again(known, command), turn.decision
+        if is_scripted(self._image, command.account_id):
+            return self._play(turn, submission), turn.decision
         is_create = command.action_type is ActionType.CREATE
         order = self._create(turn, command, has_market=has_market) if is_create else self._amend(turn, submission)
-        answer = _answer(order, command, turn.decision)
-        number = order.number if order is not None else None
-        turn.remember(CommandRecord(command.broker_command_id, command.account_id, command.action_type, number, answer))
+        answer = self._remember(turn, command, order)
         self._show_place(turn, command)
         return answer, turn.decision
 
@@ -131,7 +141,10 @@ class Exchange:
         if known is not None:
             return known, Decision()
         turn = self._turn(max(at_ns, self._image.last_ns + 1))  # after all that it concerns
-        return adjust(turn, self._floor, account_id, key, asked), turn.decision
+        record = adjust(turn, self._floor, account_id, key, asked)
+        if asked.ratio is not None and asked.instrument is not None:
+            self._scripts.split(turn, account_id, asked.instrument)
+        return record, turn.decision
 
     def pass_time(self, at_ns: int) -> Decision:
         """Sessions open and close, auctions are held, orders that are over end."""
@@ -139,11 +152,26 @@ class Exchange:
 
     def next_due_ns(self) -> int | None:
         """When `pass_time` has something to do; None when it has not."""
-        return self._floor.next_due_ns()
+        dues_ns = [due_ns for part in (self._floor, self._scripts) if (due_ns := part.next_due_ns()) is not None]
+        return min(dues_ns, default=None)
 
     # --- commands -------------------------------------------------------------------------------------------------
 
     def _create(self, turn: Turn, command: Command, *, has_market: bool) -> PaperOrder:
+        order = self._new_order(turn, command)
+        objection = objection_to_create(order.instrument, order.terms, turn.at_ns, has_market=has_market)
+        objection = objection or self._time_objection(turn, order, order.terms)
+        objection = objection or self._funding_objection(turn, order)
+        if objection is not None:
+            order = turn.put(replace(order, status=PaperStatus.REJECTED))
+            code, reason = objection
+            turn.report(ReportKind.REJECTED, order.live_command_id, order, reason_code=code, reason=reason)
+            return order
+        turn.put(order)
+        turn.report(ReportKind.ACCEPTED, order.live_command_id, order)
+        return self._floor.enter(turn, order)
+
+    def _new_order(self, turn: Turn, command: Command) -> PaperOrder:
         image = self._image
         image.order_count += 1
         image.priority_count += 1
@@ -160,18 +188,37 @@ class Exchange:
             trade_date="",
             since_ns=turn.at_ns,
         )
-        order = self._dated(order, turn.at_ns)
-        objection = objection_to_create(order.instrument, order.terms, turn.at_ns, has_market=has_market)
-        objection = objection or self._time_objection(turn, order, order.terms)
-        objection = objection or self._funding_objection(turn, order)
-        if objection is not None:
-            order = turn.put(replace(order, status=PaperStatus.REJECTED))
-            code, reason = objection
-            turn.report(ReportKind.REJECTED, order.live_command_id, order, reason_code=code, reason=reason)
-            return order
-        turn.put(order)
-        turn.report(ReportKind.ACCEPTED, order.live_command_id, order)
-        return self._floor.enter(turn, order)
+        return self._dated(order, turn.at_ns)
+
+    def _remember(self, turn: Turn, command: Command, order: PaperOrder | None) -> Acknowledged | Refused:
+        """Keep the command with its answer."""
+        answer = _answer(order, command, turn.decision)
+        number = order.number if order is not None else None
+        turn.remember(CommandRecord(command.broker_command_id, command.account_id, command.action_type, number, answer))
+        return answer
+
+    def _play(self, turn: Turn, submission: Submission) -> Answer:
+        """A command of a scripted account."""
+        command = submission.command
+        if command.action_type is ActionType.CREATE:
+            run = self._scripts.assign(command)
+            if run.steps[0].do is Do.LOSE:
+                turn.decision.submits.clear()
+                self._scripts.lose(turn, run)
+                return Unknown("the scenario loses the command")
+            order = self._scripts.begin(turn, run, turn.put(self._new_order(turn, command)))
+            is_answered = run.steps[0].do is not Do.NO_ANSWER
+        else:
+            named = self.named(submission)
+            is_answered = True
+            if named is None:
+                turn.report_unknown_order(command.account_id, command.broker_command_id)
+                self._remember(turn, command, None)
+                return Acknowledged(None)
+            is_answered = self._scripts.request(turn, named, command)
+            order = self._image.orders[named.number]
+        answer = self._remember(turn, command, order)
+        return answer if is_answered else Unknown("the scenario does not answer")
 
     def _amend(self, turn: Turn, submission: Submission) -> PaperOrder | None:
         command = submission.command
@@ -193,7 +240,7 @@ class Exchange:
         turn.report(ReportKind.PENDING_REPLACE, command.broker_command_id, order, raw_status="replace_pending")
         objection = objection_to_terms(order.instrument, command.terms) or _trigger_objection(order, command.terms)
         objection = objection or self._time_objection(turn, order, command.terms)
-        objection = objection or self._funding_objection(turn, _with_terms(order, command.terms))
+        objection = objection or self._funding_objection(turn, with_terms(order, command.terms))
         if objection is not None:
             self._refuse(turn, command, order, *objection)
             return order
@@ -202,7 +249,7 @@ class Exchange:
     def _replace(self, turn: Turn, order: PaperOrder, command: Command) -> PaperOrder:
         """New terms. A total at or below what is filled becomes the filled quantity: the order is done."""
         self._floor.leave(order)
-        terms = _with_terms(order, command.terms).terms
+        terms = with_terms(order, command.terms).terms
         if not _keeps_priority(order.terms, terms):
             self._image.priority_count += 1
             order = replace(order, priority=self._image.priority_count)
@@ -256,6 +303,7 @@ class Exchange:
         """A decision at that time, or at the last execution's if the clock went back; first, what was due by then."""
         turn = Turn(self._image, max(at_ns, self._image.last_ns), self._timetable)
         self._floor.pass_time(turn)
+        self._scripts.pass_time(turn)
         return turn
 
     def _show_place(self, turn: Turn, command: Command) -> None:
@@ -265,29 +313,13 @@ class Exchange:
             turn.show(standing)
 
 
-def _with_terms(order: PaperOrder, terms: OrderTerms) -> PaperOrder:
-    """The order under new terms. A total below what is filled becomes the filled quantity.
-
-    A trailing stop whose trail stays keeps its stop; another trail begins anew at the market.
-    """
-    terms = replace(terms, quantity=max(terms.quantity, order.filled_quantity))
-    if terms.order_type is OrderType.TRAILING_STOP:
-        keeps = _trail_of(terms) == _trail_of(order.terms) and order.terms.order_type is terms.order_type
-        terms = replace(terms, stop_price=order.terms.stop_price if keeps else None)
-    return replace(order, terms=terms)
-
-
-def _trail_of(terms: OrderTerms) -> tuple[object, object]:
-    return terms.trail_amount, terms.trail_percent
-
-
 def _trigger_objection(order: PaperOrder, terms: OrderTerms) -> Objection | None:
     """A stop that has triggered stays so: its stop is history."""
     if not order.is_triggered or not is_stop(terms):
         return None
     before = order.terms
     is_trailing = terms.order_type is OrderType.TRAILING_STOP
-    is_same = _trail_of(terms) == _trail_of(before) if is_trailing else terms.stop_price == before.stop_price
+    is_same = trail_of(terms) == trail_of(before) if is_trailing else terms.stop_price == before.stop_price
     if is_same and terms.order_type is before.order_type:
         return None
     return Reason.TOO_LATE, "the stop has triggered: its stop price can no longer change"

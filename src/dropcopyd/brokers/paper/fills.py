@@ -66,7 +66,7 @@ def place_of(plan: Plan, order: PaperOrder, quote: Quote | None) -> QueuePlace |
 
 def consumes(plan: Plan) -> bool:
     """Whether what trades is taken from the displayed size."""
-    return plan.profile is not Profile.INSTANT
+    return plan.profile not in (Profile.INSTANT, Profile.SCRIPTED)
 
 
 def fees_of(

@@ -12,6 +12,7 @@ from heapq import heappop, heappush
 
 from dropcopyd.brokers.paper.auction import Interest, Uncrossing, uncross
 from dropcopyd.brokers.paper.fills import consumes, displayed_to, place_of, tradable, tradable_at_rest
+from dropcopyd.brokers.paper.funding import is_scripted
 from dropcopyd.brokers.paper.market import tick_of
 from dropcopyd.brokers.paper.queues import Queues, Rank
 from dropcopyd.brokers.paper.records import Image, MarketKey, PaperOrder, PaperStatus, Quote, Reason, Standing
@@ -25,7 +26,7 @@ from dropcopyd.brokers.paper.rules import (
     price_on_the_way,
 )
 from dropcopyd.brokers.paper.sessions import Timetable, auction_of
-from dropcopyd.brokers.paper.staging import Stage, Staged, stage_of, trade_date_at
+from dropcopyd.brokers.paper.staging import AT_ONCE, Stage, Staged, stage_of, trade_date_at
 from dropcopyd.brokers.paper.triggers import Triggers, is_passed, ratcheted
 from dropcopyd.brokers.paper.turn import Turn
 from dropcopyd.domain import money
@@ -59,7 +60,7 @@ class Floor:
         self._seen: set[MarketKey] = set()
         """Instruments that have shown a quote in this run: an older one is no price to hold an auction at."""
         for order in image.orders.values():
-            if order.is_open:
+            if order.is_open and not is_scripted(image, order.account_id):
                 self._put(order, Place.RESTORED)
                 self._look_again(order, 0)
 
@@ -92,6 +93,26 @@ class Floor:
             self._queues[key].remove(order)
         elif place is Place.TRIGGER:
             self._triggers[key].remove(order)
+
+    def holds(self, order: PaperOrder) -> bool:
+        """Whether the order is here."""
+        return order.number in self._places.get(self._key(order), ())
+
+    def leave_if_there(self, order: PaperOrder) -> None:
+        """`leave`, for one that may be nowhere."""
+        if self.holds(order):
+            self.leave(order)
+
+    def reopen(self, turn: Turn, order: PaperOrder) -> None:
+        """An order that a bust has opened again works on; one that had its one chance ends."""
+        if self.holds(order):
+            return
+        is_once = order.terms.time_in_force in AT_ONCE or auction_of(order.terms) is not None
+        if is_once:
+            reason = "what could not be filled at once is cancelled"
+            turn.end(order, PaperStatus.CANCELLED, reason_code=Reason.IOC_REMAINDER, reason=reason)
+        else:
+            self.put_back(turn, order)
 
     def take_out(self, account_id: str, market: MarketKey) -> list[PaperOrder]:
         """Take all of an account's orders out of a market."""

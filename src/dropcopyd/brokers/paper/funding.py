@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Final
 
 from dropcopyd.brokers.paper.fills import fees_of
-from dropcopyd.brokers.paper.plan import UNPLANNED, Parameters, Plan
+from dropcopyd.brokers.paper.plan import UNPLANNED, Parameters, Plan, Profile
 from dropcopyd.brokers.paper.records import Image, PaperOrder, Reason
 from dropcopyd.brokers.paper.rules import Objection
 from dropcopyd.domain import money
@@ -235,6 +235,12 @@ def wallet_of(image: Image, account_id: str) -> Wallet:
     if found is None:
         found = image.wallets[account_id] = Wallet(account_id, UNPLANNED)
     return found
+
+
+def is_scripted(image: Image, account_id: str) -> bool:
+    """Whether a scenario decides what becomes of the account's orders."""
+    wallet = image.wallets.get(account_id)
+    return wallet is not None and wallet.plan.profile is Profile.SCRIPTED
 
 
 def _position(instrument: Instrument, quantity: Decimal, cost: Decimal) -> Position:

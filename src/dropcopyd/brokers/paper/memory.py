@@ -78,6 +78,8 @@ class Memory:
             if isinstance(name, str):
                 self._image.commands.pop(name, None)
                 continue
+            if name in self._image.pinned:  # its run retires it once more
+                continue
             del self._image.orders[name]
             for command_id in self._commands_of.pop(name, ()):
                 del self._image.commands[command_id]

@@ -8,6 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final
 
+from dropcopyd.brokers.paper.scenario import parse_scenario
 from dropcopyd.domain import money
 
 _CURRENCY: Final = re.compile(r"[A-Z0-9]{2,12}", re.ASCII)
@@ -133,8 +134,8 @@ def parse_plan(
         raise ValueError("the seed must be a whole number from 0 to 2**63 - 1")
     if (chosen is Profile.SCRIPTED) != bool(scenario):
         raise ValueError("a scripted account needs a scenario, and no other takes one")
-    if chosen is Profile.SCRIPTED:
-        raise ValueError("the profile 'scripted' is recorded but not carried out yet: choose another one")
+    if scenario:
+        parse_scenario(scenario)
     return Plan(
         profile=chosen,
         seed=seed,

@@ -1,5 +1,6 @@
 """The nouns of the paper broker: quotes, orders, answers, and everything that one decision changes."""
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -12,9 +13,10 @@ from dropcopyd.domain.instrument import AssetClass, Instrument, InstrumentKey, k
 from dropcopyd.domain.order import ActionType, OrderSide, OrderTerms
 from dropcopyd.domain.report import Acknowledged, AdjustmentReport, Fee, OrderReport, Refused
 
-if TYPE_CHECKING:  # funding is made of these nouns
+if TYPE_CHECKING:  # funding and runs are made of these nouns
     from dropcopyd.brokers.paper.funding import Wallet
     from dropcopyd.brokers.paper.plan import Plan
+    from dropcopyd.brokers.paper.runs import Run
 
 VENUE: Final = "PAPER"
 MarketKey = InstrumentKey | tuple[AssetClass, str, str]
@@ -39,6 +41,8 @@ class Reason(StrEnum):
     MARKET_CLOSED = "market_closed"
     NO_AUCTION = "no_auction"
     NO_MARKET = "no_market"
+    REFUSED = "refused"
+    UNSOLICITED = "unsolicited"
     SPLIT_REMAINDER = "split_remainder"
     UNSUPPORTED_TIME_IN_FORCE = "unsupported_time_in_force"
     TOO_LATE = "too_late"
@@ -189,6 +193,16 @@ class Execution:
 
 
 @dataclass(frozen=True, slots=True)
+class ExecutionAmended:
+    """An execution's figures in force after a bust (nothing) or a correction, and the id of that amendment."""
+
+    number: int
+    quantity: Decimal
+    price: Decimal
+    amended_by: str
+
+
+@dataclass(frozen=True, slots=True)
 class Holding:
     """What an account holds of an instrument: signed, and what it cost."""
 
@@ -237,12 +251,14 @@ class Decision:
     instruments: dict[InstrumentKey, Instrument] = field(default_factory=dict)
     standings: dict[MarketKey, Standing] = field(default_factory=dict)
     adjustments: list[AdjustmentRecord] = field(default_factory=list)
+    amendments: list[ExecutionAmended] = field(default_factory=list)
+    runs: dict[str, "Run"] = field(default_factory=dict)
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to commit."""
         changes = (self.submits, self.commands, self.orders, self.reports, self.standings, self.places, self.plans)
-        return not any(changes)
+        return not any(changes) and not self.runs
 
     @property
     def order_reports(self) -> list[OrderReport]:
@@ -263,6 +279,8 @@ class Decision:
         self.instruments |= later.instruments
         self.standings |= later.standings
         self.adjustments += later.adjustments
+        self.amendments += later.amendments
+        self.runs |= later.runs
 
 
 @dataclass(slots=True)
@@ -288,6 +306,12 @@ class Image:
     """Accounts' own markets: only what is pushed to one moves it."""
     adjustments: dict[tuple[str, str], AdjustmentRecord] = field(default_factory=dict)
     """By account and the caller's name, those that have one."""
+    runs: dict[str, "Run"] = field(default_factory=dict)
+    """By name, those that are not over."""
+    pinned: Counter[int] = field(default_factory=Counter)
+    """Orders that runs go on with: they stay in memory, closed or not."""
+    scripts_used: dict[str, set[int]] = field(default_factory=dict)
+    """Places in the scenario, by account."""
 
     def market_of(self, account_id: str, instrument: Instrument) -> MarketKey:
         """Where the account trades the instrument."""

@@ -1,5 +1,6 @@
 """What the paper broker takes: pure checks of an order's terms, and how terms meet a price."""
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
@@ -125,3 +126,20 @@ def expiration_of(instrument: Instrument) -> int | None:
     if isinstance(instrument, Future | OptionInstrument | Prediction):
         return instrument.expiration_ns
     return None
+
+
+def with_terms(order: PaperOrder, terms: OrderTerms) -> PaperOrder:
+    """The order under new terms. A total below what is filled becomes the filled quantity.
+
+    A trailing stop whose trail stays keeps its stop; another trail begins anew at the market.
+    """
+    terms = replace(terms, quantity=max(terms.quantity, order.filled_quantity))
+    if terms.order_type is OrderType.TRAILING_STOP:
+        keeps = trail_of(terms) == trail_of(order.terms) and order.terms.order_type is terms.order_type
+        terms = replace(terms, stop_price=order.terms.stop_price if keeps else None)
+    return replace(order, terms=terms)
+
+
+def trail_of(terms: OrderTerms) -> tuple[object, object]:
+    """How a trailing stop follows."""
+    return terms.trail_amount, terms.trail_percent

@@ -118,6 +118,18 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     DROP TABLE standings;
     ALTER TABLE markets RENAME TO standings;
     """,
+    """
+    ALTER TABLE executions ADD COLUMN amended_by TEXT;    -- the id of the last amendment
+    CREATE TABLE runs (                             -- orders in their scripts
+      name TEXT PRIMARY KEY,                        -- the id of the order's first command, or what else made it
+      account_id TEXT NOT NULL,
+      script INTEGER NOT NULL,                      -- its place in the scenario, -1 for none of them
+      order_number INTEGER,                         -- NULL: the order was lost on the way
+      is_over INTEGER NOT NULL,
+      body TEXT NOT NULL                            -- where it is, as JSON; '' when it is over
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX runs_open ON runs (is_over) WHERE NOT is_over;
+    """,
 )
 
 

@@ -12,6 +12,7 @@ from dropcopyd.brokers.paper.records import (
     CommandRecord,
     Decision,
     Execution,
+    ExecutionAmended,
     Holding,
     Image,
     NumberedReport,
@@ -22,6 +23,7 @@ from dropcopyd.brokers.paper.records import (
     Standing,
     consumed,
 )
+from dropcopyd.brokers.paper.runs import RunFill
 from dropcopyd.brokers.paper.sessions import Timetable
 from dropcopyd.brokers.paper.staging import trade_date_at
 from dropcopyd.domain import money
@@ -113,7 +115,7 @@ class Turn:
     ) -> PaperOrder:
         """Execute part or all of the order and report it; outside an auction the displayed size is consumed."""
         filled = money.add(order.filled_quantity, quantity)
-        status = PaperStatus.FILLED if filled == order.terms.quantity else PaperStatus.WORKING
+        status = PaperStatus.FILLED if filled == order.terms.quantity else order.status
         order = self.put(replace(order, filled_quantity=filled, status=status))
         plan = self.wallet(order.account_id).plan
         if consumes(plan) and liquidity is not Liquidity.AUCTION:
@@ -151,13 +153,62 @@ class Turn:
         )
         return order
 
+    def amend(
+        self,
+        order: PaperOrder,
+        fill: RunFill,
+        kind: ReportKind,
+        quantity: Decimal,
+        price: Decimal,
+        reason: str | None,
+    ) -> tuple[PaperOrder, RunFill]:
+        """Bust a fill (no quantity is left of it) or correct it. A filled order that has something left works again.
+
+        The holding gives the old figures back and takes the new ones: quantity and cash are as if the fill had always
+        been so; the average is that once the account has been flat. A bust gives its fees back.
+        """
+        filled = money.add(money.subtract(order.filled_quantity, fill.quantity), quantity)
+        status = order.status
+        if status in (PaperStatus.FILLED, PaperStatus.WORKING):
+            status = PaperStatus.FILLED if filled == order.terms.quantity else PaperStatus.WORKING
+        order = self.put(replace(order, filled_quantity=filled, status=status))
+        wallet, is_bust = self.wallet(order.account_id), kind is ReportKind.BUST
+        refunds = tuple(replace(fee, amount=money.negate(fee.amount)) for fee in fill.fees) if is_bust else ()
+        is_buy = order.side is OrderSide.BUY
+        taken_back = money.negate(fill.quantity) if is_buy else fill.quantity
+        wallet.trade(order.instrument, taken_back, fill.price, refunds)
+        if quantity:
+            wallet.trade(order.instrument, quantity if is_buy else money.negate(quantity), price, ())
+        self.keep_money(wallet, order.instrument)
+        exec_id = f"{fill.exec_id.partition('.')[0]}.{fill.amended + 1}"
+        self.decision.amendments.append(ExecutionAmended(fill.number, quantity, price, exec_id))
+        self.report(
+            kind,
+            order.live_command_id,
+            order,
+            reason=reason,
+            exec_id=exec_id,
+            exec_ref_id=fill.exec_id,
+            last_quantity=None if is_bust else quantity,
+            last_price=None if is_bust else price,
+            trade_date=fill.trade_date,
+        )
+        fees = () if is_bust else fill.fees
+        return order, RunFill(fill.number, exec_id, quantity, price, fill.trade_date, fees, fill.amended + 1)
+
+    def repeat(self, order: PaperOrder, report: OrderReport) -> None:
+        """Tell a report of the order once more, as it was."""
+        number = self._next_number(order.account_id)
+        report = replace(report, cursor=cursor_of(self.image.book_id, number))
+        self.decision.reports.append(NumberedReport(order.account_id, number, order.number, report))
+
     def end(
         self,
         order: PaperOrder,
         status: PaperStatus,
         *,
         command_id: str | None = None,
-        reason_code: Reason | None = None,
+        reason_code: str | None = None,
         reason: str | None = None,
     ) -> PaperOrder:
         """Cancel the balance, naming the command that asked for it or else the live one, and report it."""
@@ -176,6 +227,7 @@ class Turn:
         reason_code: str | None = None,
         reason: str | None = None,
         exec_id: str | None = None,
+        exec_ref_id: str | None = None,
         last_quantity: Decimal | None = None,
         last_price: Decimal | None = None,
         trade_date: str | None = None,
@@ -199,6 +251,7 @@ class Turn:
             trail_amount=order.terms.trail_amount,
             cumulative_quantity=order.filled_quantity,
             exec_id=exec_id,
+            exec_ref_id=exec_ref_id,
             last_quantity=last_quantity,
             last_price=last_price,
             trade_date=trade_date,
