@@ -27,8 +27,9 @@ from tests.histories.ledger import TERMS, Happening, LedgerModel, ledger_of
 from tests.histories.orders import OrderModel, Said
 
 ORDERS_MAX = 4
-MAY_BE_LATE = {"TRADE", "BUST", "CORRECTION"}
-"""Executions have a time of their own; everything else a broker says of an order comes in its order."""
+CROOKED_RATE = 0.5
+EXECUTIONS = {"TRADE", "BUST", "CORRECTION"}
+"""What may come late on any line. Anything else of an order overtakes something on a crooked line only."""
 NEVER_LOST = {"STOPPED", "RESTATED", "BUST", "CORRECTION"}
 """What no list of a broker shows of an order that is over. (An amendment that is lost within a session is told by the
 difference of positions.)"""
@@ -62,6 +63,8 @@ class History:
         self.late: list[Said | Moved] = []
         self.missed: list[Said] = []
         self.is_connected = True
+        self.is_crooked = chance.random() < CROOKED_RATE
+        """Whether anything may overtake anything."""
         self.adjustments: dict[str, Moved] = {}
         self.known_adjustments: dict[str, Moved] = {}
         self.roll_at = 0
@@ -85,21 +88,21 @@ class History:
     def step(self) -> None:
         self.counts["steps"] += 1
         roll = self.chance.random()
-        if self.late and roll < 0.25:
+        if self.late and roll < 0.18:
             self.deliver(self.late.pop(self.chance.randrange(len(self.late))))
-        elif roll < 0.30:
+        elif roll < 0.205:
             self.turn_line()
-        elif roll < 0.33:
+        elif roll < 0.225:
             self.roll_day()
-        elif roll < 0.37:
+        elif roll < 0.25:
             self.adjust()
-        elif roll < 0.39:
+        elif roll < 0.26:
             self.split()
-        elif roll < 0.42:
+        elif roll < 0.28:
             self.heal()
-        elif self.is_connected and (not self.models or (roll < 0.48 and len(self.models) < ORDERS_MAX)):
+        elif self.is_connected and (not self.models or (roll < 0.33 and len(self.models) < ORDERS_MAX)):
             self.create()
-        elif self.is_connected and self.models and roll < 0.58:
+        elif self.is_connected and self.models and roll < 0.42:
             self.request()
         elif self.broker.orders:
             said = self.broker.act(self.chance.choice(list(self.broker.orders.values())))
@@ -185,7 +188,7 @@ class History:
         roll = self.chance.random()
         if roll < 0.10:
             self.late.append(said)
-        if said.kind in MAY_BE_LATE and roll > 0.80:
+        if (said.kind in EXECUTIONS or self.is_crooked) and roll > 0.80:
             self.late.append(said)
         elif roll > 0.74 and said.kind not in NEVER_LOST:
             self.told.append(("lost", said))
@@ -377,7 +380,7 @@ def listed(working: Working) -> list[Said]:
 def report_of(said: Said) -> OrderReport:
     """The message in the words of the `Broker` port."""
     facts: dict[str, Any] = {}
-    if said.kind in MAY_BE_LATE:
+    if said.kind in EXECUTIONS:
         facts = {"exec_id": said.exec_id, "trade_date": f"2026-11-{said.day % 28 + 1:02}"}
         facts["exec_ref_id"] = said.ref_id
         facts["last_quantity"] = None if said.last_quantity is None else decimal(said.last_quantity)
