@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bench import machine
 from bench.fanout import build, journal, plan
 from bench.fanout.plan import METHOD, Scenario, Server
 from bench.fanout.run import Bench, Figures, RunError, Window, kernel_floor, make_certificate
@@ -52,6 +53,11 @@ def test_a_stamped_message_keeps_its_size_and_sequence(bench: Bench) -> None:
     assert len(stamped) == size
     assert stamped != message
     assert pb.TradingEvent.FromString(stamped).sequence == 1
+
+
+def test_the_machines_benchmark_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    machine.measure(orders=20, rounds=2)
+    assert "20 fills, 2 rounds" in capsys.readouterr().out
 
 
 @needs("g++")

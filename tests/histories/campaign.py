@@ -29,10 +29,10 @@ class Found:
     number: int = 0
 
 
-def play(seed: int, number: int, check_rate: float) -> History:
+def play(seed: int, number: int, check_steps: int) -> History:
     """One history, its checks raising."""
     chance = Random(f"{seed}/{number}")
-    history = History(chance, check_rate)
+    history = History(chance, check_steps)
     try:
         history.run(chance.randrange(5, STEPS_MAX))
     except Exception as error:
@@ -41,11 +41,11 @@ def play(seed: int, number: int, check_rate: float) -> History:
     return history
 
 
-def play_many(seed: int, numbers: range, check_rate: float) -> Found:
+def play_many(seed: int, numbers: range, check_steps: int) -> Found:
     counts: Counter[str] = Counter()
     for number in numbers:
         try:
-            counts.update(play(seed, number, check_rate).counts)
+            counts.update(play(seed, number, check_steps).counts)
         except AssertionError:
             return Found(counts, traceback.format_exc(), number)
         counts["histories"] += 1
@@ -66,7 +66,7 @@ def campaign(arguments: argparse.Namespace) -> int:
             if arguments.seconds and taken_s > arguments.seconds:
                 chunks.clear()
             while chunks and len(waiting) < 2 * arguments.processes:
-                waiting.add(pool.submit(play_many, arguments.seed, chunks.pop(0), arguments.check_rate))
+                waiting.add(pool.submit(play_many, arguments.seed, chunks.pop(0), arguments.check_steps))
             if not waiting:
                 break
             done = next(as_completed(waiting))
@@ -76,7 +76,7 @@ def campaign(arguments: argparse.Namespace) -> int:
             if found.problem:
                 pool.shutdown(cancel_futures=True)
                 print(found.problem)
-                again = f"--seed {arguments.seed} --first {found.number} --histories 1 --check-rate 1"
+                again = f"--seed {arguments.seed} --first {found.number} --histories 1 --check-steps 1"
                 print(f'FAILED; again: make history-campaign ARGS="{again}"')
                 return 1
             if taken_s - told_s > 30:
@@ -98,5 +98,5 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=0, help="begin no more after this time; 0: all")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--nice", type=int, default=10)
-    parser.add_argument("--check-rate", type=float, default=0.15, help="how often the models are computed on the way")
+    parser.add_argument("--check-steps", type=int, default=7, help="the models are computed every so many steps")
     return campaign(parser.parse_args())

@@ -49,11 +49,11 @@ class Moved:
 
 
 class History:
-    """`check_rate`: how often the models are computed on the way; in the end they always are."""
+    """The models are computed every `check_steps` steps on the way, and in the end."""
 
-    def __init__(self, chance: Random, check_rate: float = 1.0) -> None:
+    def __init__(self, chance: Random, check_steps: int = 1) -> None:
         self.chance = chance
-        self.check_rate = check_rate
+        self.checked_steps = check_steps
         self.broker = Broker(chance)
         self.play = Play()
         self.instruments: list[Instrument] = [chance.choice(ALL) for _ in range(2)]
@@ -81,7 +81,7 @@ class History:
         for _ in range(steps):
             self.step()
             self.check_steps()
-            if self.check_rate >= 1 or self.chance.random() < self.check_rate:
+            if not self.counts["steps"] % self.checked_steps:
                 self.check()
         self.finish()
 

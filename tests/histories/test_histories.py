@@ -21,7 +21,7 @@ def test_the_product_is_what_the_models_make_of_what_was_heard(chance: Random, s
 def test_histories_of_the_campaign() -> None:
     """Longer ones, by number, as the campaign plays them."""
     for number in range(150):
-        play(7, number, 0.3)
+        play(7, number, 3)
 
 
 def test_a_seed_plays_the_same_history_again() -> None:

@@ -49,9 +49,7 @@ class Path:
         """Executions and amendments so far."""
         self._is_external = not self._has_order()
         outs = [row["out"] for row in rows if row.get("out")]
-        is_long = any("day" in row for row in rows) or any(
-            out.get("ord_status") == "DONE_FOR_DAY" and out.get("leaves_qty") for out in outs
-        )
+        is_long = _is_long(outs, is_over_days=any("day" in row for row in rows))
         self._time_in_force = TimeInForce.GOOD_TILL_CANCEL if is_long else TimeInForce.DAY
         self._quantity = next((out["order_qty"] for out in outs if out.get("order_qty")), 1)
 
@@ -109,7 +107,7 @@ class Path:
     # --- what the broker says -----------------------------------------------------------------------------------
 
     async def _say(self, out: Row) -> None:
-        named = self._named.get(str(out.get("clordid")))
+        named = self._named.get(str(out.get("clordid"))) or self._named.get(str(out.get("orig")))
         if self._is_of_nothing(out, named):
             await self._stage.settle()
             return
@@ -246,3 +244,9 @@ class Path:
         if order is None:
             raise MismatchError("the stream has no such order")
         return order
+
+
+def _is_long(outs: list[Row], *, is_over_days: bool) -> bool:
+    """Whether the order goes on tomorrow: something is left when it is done for the day, else by the rows' days."""
+    done = [out for out in outs if out.get("ord_status") == "DONE_FOR_DAY" and out.get("leaves_qty") is not None]
+    return any(out["leaves_qty"] for out in done) if done else is_over_days

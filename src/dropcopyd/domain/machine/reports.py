@@ -219,9 +219,10 @@ def _take_restated(story: Story, report: OrderReport) -> None:
     One from before the terms in force brings nothing back, one from before the last report ends no pause.
     """
     order = story.order
-    if is_before(report, order.terms_sent_at_ns) or _is_echo(story, report):
+    if is_before(report, order.terms_sent_at_ns):
         return
-    story.show_alive()
+    if not _is_echo(story, report):
+        story.show_alive()
     pending = story.without(0) if report.kind is ReportKind.REPLACED else order.pending
     is_done = order.is_done_for_day and is_before(report, order.broker_sent_at_ns)
     terms = _terms_after(story, order.terms, report)
