@@ -17,7 +17,7 @@ from dropcopyd.domain.controls import (
     limits_to_json,
     objection,
 )
-from dropcopyd.domain.exposure import Exposure, leaves_at_most
+from dropcopyd.domain.exposure import Exposure, Pool, leaves_at_most
 from dropcopyd.domain.instrument import key_of
 from dropcopyd.domain.order import ActionType, OrderSide, OrderTerms, OrderType, TimeInForce
 from dropcopyd.domain.report import ReportKind
@@ -177,3 +177,28 @@ def test_exposure_counts_each_order_at_its_largest() -> None:
     play.report(report(ReportKind.CANCELLED, "c1.3"))
     assert leaves() == 0
     assert exposure.open_orders == 0
+
+
+def test_a_pool_is_the_sum_of_its_accounts_and_one_may_leave() -> None:
+    """Two accounts: one holds 4 and has 6 to buy, the other is short 3 and has 5 to sell."""
+    pool, key = Pool(), key_of(AAPL)
+    first, second = Play(), Play()
+    command = first.create("1", terms=limit_terms("10", "100"))
+    first.begin(command)
+    first.report(trade("e1", "4", "100", "c1.1"))
+    short = second.create("1", order_side=OrderSide.SELL, terms=limit_terms("8", "100"))
+    second.begin(short)
+    second.report(trade("e1", "3", "100", "c1.1"))
+    one, two = (Exposure(play.state.chains.values(), play.state.positions.values(), pool) for play in (first, second))
+    assert (pool.position(key), pool.open_count) == (Decimal(1), 2)
+    assert pool.sides.without(key, None) == (Decimal(6), Decimal(5))
+    assert pool.sides.without(key, one.line("o1")) == (Decimal(0), Decimal(5)), "one order left out"
+    first.report(trade("e2", "6", "100", "c1.1"))
+    one.take(first.state.chains["o1"])
+    one.hold(first.state.positions[key])
+    assert (pool.position(key), pool.open_count) == (Decimal(7), 1)
+    assert pool.sides.without(key, None) == (Decimal(0), Decimal(5))
+    two.leave()
+    assert (pool.position(key), pool.open_count, pool.sides.has(key)) == (Decimal(10), 0, False)
+    assert not two.open_orders
+    assert two.of(key) == (Decimal(0), Decimal(0))

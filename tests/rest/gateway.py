@@ -216,7 +216,7 @@ async def opened(
         folder, ["synthetic"], await store.accounts(), catalogue, clock=clock, ids=_IDS, failpoints=failpoints
     )
     actors = Actors(store, clock, spawn)
-    controls = Controls(actors=actors, store=store, clock=clock, references=lambda _account, _instrument: None)
+    controls = Controls(store=store, clock=clock, references=lambda _account, _instrument: None)
     dispatcher = Dispatcher(
         brokers={},
         controls=controls,

@@ -56,14 +56,18 @@ class Tally:
     counts: Counter[str] = field(default_factory=Counter)
 
     def count(self, name: str) -> None:
-        self.counts.update([name])
+        before_count = self.counts[name]
+        self.counts[name] = before_count + 1
 
     def sum(self, name: str, amount: Decimal) -> None:
         self.amounts[name] = money.add(self.amounts.get(name, money.ZERO), amount)
 
     def add(self, other: "Tally") -> None:
         """Take another tally in."""
-        self.counts.update(other.counts)
+        counts = self.counts
+        for name, more_count in other.counts.items():
+            before_count = counts[name]
+            counts[name] = before_count + more_count
         for name, amount in other.amounts.items():
             self.sum(name, amount)
 

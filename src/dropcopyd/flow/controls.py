@@ -39,8 +39,8 @@ from dropcopyd.domain.instrument import Instrument
 from dropcopyd.domain.order import ActionType, OrderSide, OrderTerms
 from dropcopyd.domain.state import Chain
 from dropcopyd.errors import Code, DropcopyError
-from dropcopyd.flow.ownership import Actor, Actors
-from dropcopyd.flow.risk import flattening, objection_to_closing, risk_of
+from dropcopyd.flow.ownership import Actor
+from dropcopyd.flow.risk import flattening, objection_to_closing, pooled_risk_of, risk_of
 from dropcopyd.ports import Clock, Store
 
 _log = structlog.get_logger()
@@ -80,8 +80,7 @@ class Wanted:
 class Controls:
     """All controls of this node's organizations."""
 
-    def __init__(self, *, actors: Actors, store: Store, clock: Clock, references: References) -> None:
-        self._actors = actors
+    def __init__(self, *, store: Store, clock: Clock, references: References) -> None:
         self._store = store
         self._clock = clock
         self._references = references
@@ -211,8 +210,8 @@ class Controls:
             is_own = control.scope is ControlScope.ACCOUNT
             risk = risks.get(is_own)
             if risk is None:
-                scope = [actor] if is_own else self._everybody(account.organization_id)
-                risk = risks[is_own] = risk_of(scope, wanted.instrument, order_id)
+                sum_of = risk_of if is_own else pooled_risk_of
+                risk = risks[is_own] = sum_of(actor, wanted.instrument, order_id)
             found = objection(control, ask, risk)
             if found is None and self._unknown:
                 found = self._unjudged(control, actor, ask, order_id)
@@ -223,35 +222,33 @@ class Controls:
     def _unjudged(self, control: Control, actor: Actor, ask: Ask, order_id: str | None) -> Objection | None:
         """While a limited loss is not known, only what reduces passes."""
         unknown = self._unknown.get(_place(control))
-        if unknown is None or only_reduces(ask, risk_of([actor], ask.instrument, order_id)):
+        if unknown is None or only_reduces(ask, risk_of(actor, ask.instrument, order_id)):
             return None
         return unjudged(control, *unknown)
-
-    def _everybody(self, organization_id: str) -> list[Actor]:
-        """The organization's accounts: its own and its symbols' controls are judged by their sum."""
-        return [one for one in self._actors if one.account.organization_id == organization_id]
 
     def _too_fast(self, control: Control) -> Objection | None:
         limit = control.limits.orders_per_second_max
         if limit is None:
             return None
-        times = self._rates.get(_place(control), ())
-        since_ns = self._clock.monotonic_ns() - _NS
-        count = sum(at_ns > since_ns for at_ns in times)
+        count = len(self._recent(control))
         if count < limit:
             return None
         text = f"{count + 1} orders within a second, above {limit}"
         return Objection(control.scope, control.subject, "orders_per_second_max", str(limit), str(count + 1), text)
 
-    def _count(self, control: Control) -> None:
-        limit = control.limits.orders_per_second_max
-        if limit is None:
-            self._rates.pop(_place(control), None)
-            return
+    def _recent(self, control: Control) -> deque[int]:
+        """When the orders of the last second were taken; never more than the limit."""
         times = self._rates.setdefault(_place(control), deque())
-        times.append(self._clock.monotonic_ns())
-        while len(times) > limit:
+        since_ns = self._clock.monotonic_ns() - _NS
+        while times and times[0] <= since_ns:
             times.popleft()
+        return times
+
+    def _count(self, control: Control) -> None:
+        if control.limits.orders_per_second_max is None:
+            self._rates.pop(_place(control), None)
+        else:
+            self._recent(control).append(self._clock.monotonic_ns())
 
     # --- the audit log --------------------------------------------------------------------------------------------
 

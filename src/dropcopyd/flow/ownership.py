@@ -15,7 +15,7 @@ from dropcopyd.domain import machine
 from dropcopyd.domain.account import Account, AccountConnection, BrokerKind
 from dropcopyd.domain.command import Command
 from dropcopyd.domain.event import Batch
-from dropcopyd.domain.exposure import Exposure
+from dropcopyd.domain.exposure import Exposure, Pool
 from dropcopyd.domain.fold import Marks, no_marks
 from dropcopyd.domain.needs import NeedsAdjustment, NeedsHistory, NeedsRecords
 from dropcopyd.domain.report import BrokerCapabilities
@@ -49,13 +49,16 @@ class Actor:
         marks: Marks,
         capabilities: BrokerCapabilities,
         metrics: Metrics | None,
+        pool: Pool | None = None,
     ) -> None:
-        """`marks` are the prices that the account's broker knows, `capabilities` what it does with orders."""
+        """`marks` are the prices that the account's broker knows, `capabilities` what it does with orders, `pool` the
+        sums of its organization.
+        """
         self.account = account
         self._marks = marks
         self._capabilities = capabilities
         self.state = self._equipped(state)
-        self.exposure = Exposure(state.chains.values())
+        self.exposure = Exposure(state.chains.values(), state.positions.values(), pool)
         """What the working orders may still do."""
         self._metrics = metrics
         self._store = store
@@ -240,7 +243,7 @@ class Actor:
                 async with self._lock:
                     self.state = await self._store.load_account(self.account.account_id, self._clock.now_ns())
                     self.state = self._equipped(self.state)
-                    self.exposure = Exposure(self.state.chains.values())
+                    self._expose_anew()
                     batch = machine.move_connection(
                         self.state,
                         AccountConnection.HALTED,
@@ -260,6 +263,14 @@ class Actor:
         changed = {order.order_id for order in batch.orders} | {command.order_id for command in batch.commands}
         for order_id in changed:
             self.exposure.take(self.state.chains[order_id])
+        for position in batch.positions:
+            self.exposure.hold(position)
+
+    def _expose_anew(self) -> None:
+        """The state is another one."""
+        self.exposure.leave()
+        state, pool = self.state, self.exposure.pool
+        self.exposure = Exposure(state.chains.values(), state.positions.values(), pool)
 
     def forget_idle(self) -> int:
         """Let settled chains that were quiet for a minute leave memory; returns how many did.
@@ -312,6 +323,7 @@ class Actors:
         self._capabilities = capabilities
         self._metrics = metrics
         self._actors: dict[str, Actor] = {}
+        self._pools: dict[str, Pool] = {}
         self._loading = asyncio.Lock()
 
     def __iter__(self) -> Any:
@@ -336,6 +348,7 @@ class Actors:
                     marks=self._marks_of(state.account),
                     capabilities=capabilities,
                     metrics=self._metrics,
+                    pool=self._pools.setdefault(state.account.organization_id, Pool()),
                 )
                 self._actors[account_id] = actor
                 self._on_loaded(actor.account)

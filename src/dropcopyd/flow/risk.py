@@ -1,7 +1,5 @@
 """What is at risk in accounts beside an order, and what a flatten lets leave."""
 
-from collections.abc import Iterable
-
 from dropcopyd.domain import money
 from dropcopyd.domain.command import Command
 from dropcopyd.domain.controls import ControlScope, Objection, Risk
@@ -11,23 +9,23 @@ from dropcopyd.domain.order import OrderSide
 from dropcopyd.flow.ownership import Actor
 
 
-def risk_of(actors: Iterable[Actor], instrument: Instrument, order_id: str | None) -> Risk:
-    """The sum over accounts in an instrument, one order left out."""
-    key = key_of(instrument)
-    position = buys = sells = money.ZERO
-    open_orders = 0
-    for actor in actors:
-        exposure = actor.exposure
-        held = actor.state.positions.get(key)  # what is held is always in memory
-        if held is not None:
-            position = money.add(position, held.quantity)
-        if exposure.has(key):
-            others = exposure.of(key, order_id)
-            buys, sells = money.add(buys, others[0]), money.add(sells, others[1])
-        open_orders += exposure.open_orders
-        if order_id is not None and exposure.is_open(order_id):
-            open_orders -= 1
-    return Risk(position=position, buys=buys, sells=sells, open_orders=open_orders)
+def risk_of(actor: Actor, instrument: Instrument, order_id: str | None) -> Risk:
+    """What an account has in an instrument, one of its orders left out."""
+    key, exposure = key_of(instrument), actor.exposure
+    held = actor.state.positions.get(key)  # what is held is always in memory
+    buys, sells = exposure.of(key, order_id)
+    is_counted = exposure.line(order_id) is not None
+    position = money.ZERO if held is None else held.quantity
+    return Risk(position=position, buys=buys, sells=sells, open_orders=exposure.open_orders - is_counted)
+
+
+def pooled_risk_of(actor: Actor, instrument: Instrument, order_id: str | None) -> Risk:
+    """The sum over all accounts of an account's organization, one of the account's orders left out."""
+    key, pool = key_of(instrument), actor.exposure.pool
+    line = actor.exposure.line(order_id)
+    buys, sells = pool.sides.without(key, line)
+    open_orders = pool.open_count - (line is not None)
+    return Risk(position=pool.position(key), buys=buys, sells=sells, open_orders=open_orders)
 
 
 def flattening(flatten: Flatten) -> Objection:
@@ -41,7 +39,7 @@ def objection_to_closing(actor: Actor, flatten: Flatten, command: Command) -> Ob
     if command.principal_id != flatten.closer:
         return flattening(flatten)
     instrument = command.instrument
-    risk = risk_of([actor], instrument, command.order_id)
+    risk = risk_of(actor, instrument, command.order_id)
     is_towards_zero = (command.order_side is OrderSide.BUY) == (risk.position < 0)
     if is_towards_zero and command.terms.quantity <= money.magnitude(risk.position) and not risk.has_orders:
         return None

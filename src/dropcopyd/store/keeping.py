@@ -26,6 +26,7 @@ WORKING_SET_EVENTS: Final = 1_024
 _REMEMBERED_MAX: Final = 4_096
 _STAMPS: Final = tuple(field.name for field in fields(Stamps))
 _Place = tuple[int, str, int, Dimension]
+_encode: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class Keeper:
         self._commands = commands
         self._positions = positions
         self._tallies: dict[_Place, Tally] = {}
-        self._totals: dict[_Place, Tally] = {}
+        self._totals: dict[_Place, _Total] = {}
         """Sums as they were written last."""
         self._numbers: dict[str, int] = {}
         """order_id -> number: it never changes."""
@@ -93,20 +94,20 @@ class Keeper:
             total = self._totals.pop(place, None) or self._total(key)
             total.add(tally)
             self._connection.execute(
-                "INSERT OR REPLACE INTO tallies VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*key, *_texts(total))
+                "INSERT OR REPLACE INTO tallies VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*key, total.counts, total.amounts)
             )
             if len(self._totals) >= _REMEMBERED_MAX:
                 del self._totals[next(iter(self._totals))]
             self._totals[place] = total
         self._tallies.clear()
 
-    def _total(self, key: tuple[object, ...]) -> Tally:
+    def _total(self, key: tuple[object, ...]) -> "_Total":
         row = self._connection.execute(
             "SELECT counts, amounts FROM tallies WHERE account = ? AND grain = ? AND period = ?"
             " AND strategy_id = ? AND asset_class = ? AND symbol = ?",
             key,
         ).fetchone()
-        return Tally() if row is None else tally_of(*row)
+        return _Total(Tally() if row is None else tally_of(*row))
 
     def discard(self) -> None:
         """Forget what a rolled back transaction had."""
@@ -179,6 +180,26 @@ class Keeper:
         return money.ZERO if row is None else Decimal(row[0])
 
 
+class _Total:
+    """A sum with its texts as they are written. Amounts change seldom: most of what is counted are legs."""
+
+    __slots__ = ("_tally", "amounts")
+
+    def __init__(self, tally: Tally) -> None:
+        self._tally = tally
+        self.amounts = _amounts_text(tally)
+
+    @property
+    def counts(self) -> str:
+        return _encode(self._tally.counts)
+
+    def add(self, gained: Tally) -> None:
+        """Take more in."""
+        self._tally.add(gained)
+        if gained.amounts:
+            self.amounts = _amounts_text(self._tally)
+
+
 def tally_of(counts: str, amounts: str) -> Tally:
     """The tally of a row."""
     tally = Tally({name: Decimal(amount) for name, amount in json.loads(amounts).items()})
@@ -191,9 +212,8 @@ def subject_of(key: InstrumentKey) -> str:
     return f"{key[0].value}|{key[1]}"
 
 
-def _texts(tally: Tally) -> tuple[str, str]:
-    amounts = {name: money.render(amount) for name, amount in tally.amounts.items()}
-    return json.dumps(tally.counts, separators=(",", ":")), json.dumps(amounts, separators=(",", ":"))
+def _amounts_text(tally: Tally) -> str:
+    return _encode({name: money.render(amount) for name, amount in tally.amounts.items()})
 
 
 def _order_id(event: Event) -> str | None:

@@ -1,8 +1,11 @@
-"""Records to rows of the projections and back. One list of columns per table; amounts as decimal strings."""
+"""Records to rows of the projections and back. One list of columns per table; amounts as decimal strings.
+
+Words are taken by `_value_`: `value` is a descriptor that costs, over a commit, as much as one of its statements.
+"""
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from functools import cache
 from typing import Any, Final
@@ -82,27 +85,27 @@ def order_values(account: int, order: Order) -> Values:
         "order_id": order.order_id,
         "intent_id": order.intent_id or f"{_NO_INTENT}{order.order_id}",
         **_instrument_values(order.instrument),
-        "order_side": order.order_side.value,
-        "order_venue": order.order_venue.value,
+        "order_side": order.order_side._value_,
+        "order_venue": order.order_venue._value_,
         **_terms_values(order.terms),
         "last_seq": order.last_seq,
         "command_seq": order.command_seq,
         "created_at_ns": order.created_at_ns,
         "received_at_ns": order.received_at_ns,
-        "origin": order.origin.value,
+        "origin": order.origin._value_,
         "client_reference_id": order.client_reference_id,
         "strategy_id": order.strategy_id,
         "external_order_id": order.external_order_id,
         "filled_quantity": money.render(order.filled_quantity),
         "filled_value": money.render(order.filled_value),
-        "order_status": order.status.value,
+        "order_status": order.status._value_,
         "is_accepted": int(order.is_accepted),
         "is_rejected": int(order.is_rejected),
         "is_closed": int(order.is_closed),
         "is_stopped": int(order.is_stopped),
         "is_done_for_day": int(order.is_done_for_day),
         "external_command_id": order.external_command_id,
-        "pending": json.dumps([[request.seq, request.action_type.value] for request in order.pending]),
+        "pending": _pending(order.pending),
         "in_doubt_since_ns": order.in_doubt_since_ns,
         "reason_code": order.reason_code,
         "reason": order.reason,
@@ -174,17 +177,17 @@ def command_values(account: int, command: Command) -> Values:
         "seq": command.seq,
         "order_id": command.order_id,
         "broker_command_id": command.broker_command_id,
-        "action_type": command.action_type.value,
+        "action_type": command.action_type._value_,
         **_instrument_values(command.instrument),
-        "order_side": command.order_side.value,
-        "order_venue": command.order_venue.value,
+        "order_side": command.order_side._value_,
+        "order_venue": command.order_venue._value_,
         **_terms_values(command.terms),
-        "principal_type": command.principal_type.value,
+        "principal_type": command.principal_type._value_,
         "principal_id": command.principal_id,
         "client_reference_id": command.client_reference_id,
         "strategy_id": command.strategy_id,
         "deadline_ns": command.deadline_ns,
-        "outcome": command.outcome.value,
+        "outcome": command.outcome._value_,
         "outcome_at_ns": command.outcome_at_ns,
         "reason_code": command.reason_code,
         "reason": command.reason,
@@ -239,7 +242,7 @@ def trade_values(account: int, trade: Trade) -> Values:
         "intent_id": trade.intent_id,
         "external_order_id": trade.external_order_id,
         **_instrument_values(trade.instrument),
-        "order_side": trade.order_side.value,
+        "order_side": trade.order_side._value_,
         "quantity": money.render(trade.quantity),
         "price": money.render(trade.price),
         "received_at_ns": trade.received_at_ns,
@@ -249,9 +252,9 @@ def trade_values(account: int, trade: Trade) -> Values:
         "order_quantity": money.render(trade.order_quantity),
         "leaves_quantity": money.render(trade.leaves_quantity),
         "broker_sent_at_ns": trade.broker_sent_at_ns,
-        "origin": trade.origin.value,
+        "origin": trade.origin._value_,
         "strategy_id": trade.strategy_id,
-        "fees": json.dumps([[fee.kind, money.render(fee.amount), fee.currency] for fee in trade.fees]),
+        "fees": _fees(trade.fees),
         "trade_date": trade.trade_date,
         "venue": trade.venue,
         "liquidity": trade.liquidity,
@@ -340,13 +343,23 @@ _TERMS_DECIMALS: Final = ("limit_price", "stop_price", "trail_amount", "trail_pe
 
 
 def _terms_values(terms: OrderTerms) -> Values:
-    amounts = {name: getattr(terms, name) for name in _TERMS_DECIMALS}
     return {
-        "order_type": terms.order_type.value,
+        "order_type": terms.order_type._value_,
         "quantity": money.render(terms.quantity),
-        "time_in_force": terms.time_in_force.value,
-        **{name: _maybe_text(amount) for name, amount in amounts.items()},
+        "time_in_force": terms.time_in_force._value_,
+        "limit_price": _maybe_text(terms.limit_price),
+        "stop_price": _maybe_text(terms.stop_price),
+        "trail_amount": _maybe_text(terms.trail_amount),
+        "trail_percent": _maybe_text(terms.trail_percent),
     }
+
+
+def _pending(pending: Sequence[PendingRequest]) -> str:
+    return json.dumps([[request.seq, request.action_type.value] for request in pending]) if pending else "[]"
+
+
+def _fees(fees: Sequence[Fee]) -> str:
+    return json.dumps([[fee.kind, money.render(fee.amount), fee.currency] for fee in fees]) if fees else "[]"
 
 
 def _terms_of(row: Row) -> OrderTerms:
@@ -359,7 +372,7 @@ def _terms_of(row: Row) -> OrderTerms:
 
 
 def _instrument_values(instrument: Instrument) -> Values:
-    return {"asset_class": instrument.asset_class.value, "symbol": instrument.symbol}
+    return {"asset_class": instrument.asset_class._value_, "symbol": instrument.symbol}
 
 
 def _instrument_of(row: Row, instruments: Instruments) -> Instrument:
