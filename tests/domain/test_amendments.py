@@ -6,9 +6,9 @@ from decimal import Decimal
 import pytest
 
 from dropcopyd.domain.breaks import BreakKind
-from dropcopyd.domain.order import OrderStatus
+from dropcopyd.domain.order import OrderStatus, OrderType
 from dropcopyd.domain.report import BrokerCapabilities, ReportKind
-from tests.domain.build import SECOND_NS, START_NS, Play, bust, correction, report, trade
+from tests.domain.build import SECOND_NS, START_NS, Play, bust, correction, limit_terms, report, trade
 
 K, S = ReportKind, OrderStatus
 DAY_NS = 86_400 * SECOND_NS
@@ -166,6 +166,22 @@ def test_a_restatement_changes_the_order_in_place(play: Play) -> None:
     assert play.order().terms.limit_price == 99
     play.report(report(K.RESTATED, quantity=Decimal(3)))
     assert figures(play) == (S.FILLED, "4", "0", "100"), "never below what is filled"
+
+
+def test_a_restatement_tells_where_a_trailing_stop_is() -> None:
+    """It was asked for without a stop price: that is the market's to say. A limit order never gets one."""
+    play = Play()
+    trailing = {"order_type": OrderType.TRAILING_STOP, "limit_price": None, "trail_amount": Decimal("0.2")}
+    play.begin(play.create(terms=limit_terms(**trailing)))
+    play.report(report(K.ACCEPTED))
+    assert play.order().terms.stop_price is None
+    for stop in ("9.8", "10.29"):
+        play.report(report(K.RESTATED, stop_price=Decimal(stop)))
+        assert play.order().terms.stop_price == Decimal(stop)
+        assert last_kinds(play) == ["BROKER_ORDER"]
+    play.begin(play.create("2"))
+    play.report(report(K.RESTATED, "c2.1", stop_price=Decimal(9)))
+    assert play.order("2").terms.stop_price is None
 
 
 def test_a_restatement_older_than_the_last_report_brings_nothing_back(play: Play) -> None:

@@ -121,11 +121,13 @@ def _check_orders(events: list[Any], folder: Path) -> Counter[str]:
     """Every order of the book is ours, with the same figures, and open there exactly where it is open here."""
     last = {event.broker_order.order_id: event.broker_order for event in events if event.HasField("broker_order")}
     with sqlite3.connect(folder / DATABASE_NAME) as journal, sqlite3.connect(folder / "paper.db") as book:
-        rows = book.execute("SELECT live_command_id, quantity, filled_quantity, status FROM orders ORDER BY number")
+        rows = book.execute(
+            "SELECT live_command_id, quantity, filled_quantity, status, stop_price FROM orders ORDER BY number"
+        )
         owners = dict(journal.execute("SELECT broker_command_id, order_id FROM commands"))
         theirs = rows.fetchall()
     statuses: Counter[str] = Counter()
-    for command, quantity, filled, status in theirs:
+    for command, quantity, filled, status, stop_price in theirs:
         told = last[owners[command]]
         name = pb.OrderStatus.Name(told.order_status).removeprefix("ORDER_STATUS_")
         statuses[name] += 1
@@ -134,6 +136,8 @@ def _check_orders(events: list[Any], folder: Path) -> Counter[str]:
             assert name == "REJECTED", f"rejected in the book, here {told}"
             continue
         assert Fraction(told.quantity) == Fraction(quantity), f"{quantity} in the book, here {told}"
+        if status == "working":
+            assert (told.stop_price or None) == stop_price, f"stop {stop_price} in the book, here {told}"
         assert (name in ("FILLED", "CANCELLED")) == (status != "working"), f"{status} in the book, here {told}"
         assert (name == "FILLED") == (status == "filled"), f"{status} in the book, here {told}"
     return statuses

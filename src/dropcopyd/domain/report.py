@@ -206,6 +206,8 @@ class OrderClaim:
     quantity: Decimal
     limit_price: Decimal | None
     cumulative_quantity: Decimal
+    stop_price: Decimal | None = None
+    """None where the order has none, or the broker does not say."""
     order: ReportedOrder | None = None
     """Its description, for an order that nobody here sent."""
 

@@ -171,6 +171,7 @@ def _differs(order: Order, claim: OrderClaim) -> bool:
         or order.state is not OrderState.OPEN
         or order.terms.quantity != claim.quantity
         or order.terms.limit_price != claim.limit_price
+        or (claim.stop_price is not None and order.terms.stop_price != claim.stop_price)
     )
 
 
@@ -182,6 +183,7 @@ def _report_of(claim: OrderClaim, kind: ReportKind) -> OrderReport:
         external_order_id=claim.external_order_id,
         quantity=claim.quantity,
         limit_price=claim.limit_price,
+        stop_price=claim.stop_price,
         cumulative_quantity=claim.cumulative_quantity,
         order=claim.order,
     )

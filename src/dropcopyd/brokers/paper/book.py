@@ -332,6 +332,7 @@ def _claim_of(order: PaperOrder) -> OrderClaim:
         quantity=order.terms.quantity,
         limit_price=order.terms.limit_price,
         cumulative_quantity=order.filled_quantity,
+        stop_price=order.terms.stop_price,
     )
 
 

@@ -113,7 +113,8 @@ class Exchange:
     def quote(self, tick: Tick, source: str, at_ns: int) -> Decision:
         """A new quote: resting orders that it reaches trade, best price and earliest arrival first.
 
-        The decision is empty when nothing traded and the tick is no mark.
+        The decision is empty when nothing changed and the tick is no mark. What a quote has changed is recorded with
+        the quote: after a restart no order meets an older one.
         """
         turn = self._turn(at_ns)
         key = key_of(tick.instrument)
@@ -123,6 +124,8 @@ class Exchange:
         if tick.is_mark:
             turn.show(standing)
         self._floor.show(turn, key, before if tick.is_continuous else None)
+        if not turn.decision.is_empty:
+            turn.show(self._image.standings[key])
         return turn.decision
 
     def push(self, account_id: str, quotes: Iterable[PushedQuote], at_ns: int) -> tuple[tuple[Standing, ...], Decision]:

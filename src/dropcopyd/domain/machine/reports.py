@@ -15,7 +15,7 @@ from dropcopyd.domain.machine.connection import take_cursor
 from dropcopyd.domain.machine.draft import Draft
 from dropcopyd.domain.machine.executions import check_figures, take_amendment, take_trade
 from dropcopyd.domain.machine.story import Story, is_before
-from dropcopyd.domain.order import ActionType, Order, OrderTerms, PendingRequest, Split
+from dropcopyd.domain.order import ActionType, Order, OrderTerms, OrderType, PendingRequest, Split
 from dropcopyd.domain.parking import Parked, parking_key
 from dropcopyd.domain.report import (
     CORPORATE_ACTION_REASON,
@@ -260,9 +260,10 @@ def _terms_after(story: Story, asked: OrderTerms, report: OrderReport) -> OrderT
         told = f"filled, and raised from {money.render(order.terms.quantity)} to {money.render(quantity)}"
         story.say(BreakKind.FILLED_RAISED, told)
     changes: dict[str, object] = {"quantity": quantity}
+    has_stop = asked.stop_price is not None or asked.order_type is OrderType.TRAILING_STOP  # it is told where it trails
     for name in ("limit_price", "stop_price", "trail_amount"):
         price = getattr(report, name)
-        if price is not None and getattr(asked, name) is not None:
+        if price is not None and (has_stop if name == "stop_price" else getattr(asked, name) is not None):
             changes[name] = price
     return evolve(asked, **changes)
 
