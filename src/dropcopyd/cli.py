@@ -16,6 +16,7 @@ import typer
 
 from dropcopyd import config, dev, replay, scenarios
 from dropcopyd.brokers.paper import Profile, SessionMode, parse_plan, render_plan
+from dropcopyd.brokers.paper.calendars import check_calendars
 from dropcopyd.config import Settings
 from dropcopyd.domain.account import BrokerKind, Scope
 from dropcopyd.domain.catalogue import instruments_of
@@ -56,6 +57,7 @@ _PRICES_HELP: Final = (
 _CASH_HELP: Final = "CURRENCY=AMOUNT that a paper account begins with (repeatable), or unlimited; ample when left out"
 _OPTION_HELP: Final = "NAME=VALUE, a parameter of the profile (repeatable); see docs/paper.md"
 _CHAOS_HELP: Final = "make the broker misbehave, from a seed (repeatable): mild, seed=7, drops=0.02; see docs/paper.md"
+_CLOCK_HELP: Final = "the time to begin at, as 2026-11-24T09:25:00-05:00, with @60 at sixty times its pace"
 ProfileOption = Annotated[Profile | None, typer.Option(help="how a paper account's orders are filled")]
 SeedOption = Annotated[int | None, typer.Option(min=0, help="seed of a paper account's chance")]
 CashOption = Annotated[list[str] | None, typer.Option(metavar="CURRENCY=AMOUNT", help=_CASH_HELP)]
@@ -101,6 +103,7 @@ def run_dev(
     grpc_tls_port: Annotated[int, typer.Option(help="TLS gRPC port; 0 = any")] = 50052,
     prices: Annotated[list[str] | None, typer.Option(help=_PRICES_HELP)] = None,
     sessions: Annotated[SessionMode | None, typer.Option(help="hours of the paper broker's instruments")] = None,
+    clock: Annotated[str | None, typer.Option(metavar="START[@SPEED]", help=_CLOCK_HELP)] = None,
     profile: ProfileOption = None,
     seed: SeedOption = None,
     cash: CashOption = None,
@@ -132,6 +135,7 @@ def run_dev(
         prices=prices or None,
         chaos=chaos or None,
         sessions=sessions,
+        clock=clock,
         limits=limits,
     )
 
@@ -354,6 +358,9 @@ def import_instruments(file: Path, *, data: Data = Path("data")) -> None:
     try:
         with file.open(encoding="utf-8", newline="") as lines:
             found = instruments_of(csv.DictReader(lines))
+        calendars = {name for one in found if (name := getattr(one, "calendar", None))}
+        if calendars:
+            check_calendars(sorted(calendars))
     except (ValueError, csv.Error) as error:
         raise DropcopyError(Code.INVALID_ARGUMENT, f"{file}: {error}") from error
     with _admin(data) as admin:

@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from dropcopyd.domain.limits import Limits, TransportLimits
 from dropcopyd.errors import Code, DropcopyError
+from dropcopyd.system import parse_clock
 
 _ORIGIN: Final = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?", re.ASCII)
 """As browsers send it: lower case, no path. `*` is none: whoever may call is named."""
@@ -39,6 +40,7 @@ class Settings(BaseSettings):
     prices: list[str] = Field(default=["synthetic"], description="price sources of the paper broker")
     chaos: list[str] = Field(default=[], description="tests only: how brokers misbehave, NAME=RATE each, or mild")
     sessions: Literal["always", "real"] = Field(default="always", description="hours that the paper broker keeps")
+    clock: str = Field(default="", description="paper only: START[@SPEED], the time to begin at; see docs/paper.md")
     log_level: str = Field(default="info", description="debug, info, warning or error")
     log_json: bool = Field(default=False, description="one JSON object per log event")
     limits: dict[str, float] = Field(default_factory=dict, description="limits by name (see domain/limits.py)")
@@ -55,6 +57,8 @@ class Settings(BaseSettings):
         for origin in self.cors_origins:
             if not _ORIGIN.fullmatch(origin):
                 raise ValueError(f"cors_origins: {origin!r} is no origin such as https://app.example.com:8443")
+        if self.clock:
+            parse_clock(self.clock)
         _filled(Limits(), self.limits)
         _filled(TransportLimits(), self.transport)
         return self

@@ -5,7 +5,7 @@ import csv
 import os
 import secrets
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +13,7 @@ from typing import Any, Final
 import structlog
 
 from dropcopyd.brokers.chaos import ChaosBroker, parse_chaos
-from dropcopyd.brokers.paper import Book, PaperBroker, open_paper, plan_from
+from dropcopyd.brokers.paper import PAUSE_MAX_S, Book, PaperBroker, open_paper, plan_from
 from dropcopyd.config import Settings
 from dropcopyd.domain.account import Account, BrokerKind, Principal
 from dropcopyd.domain.catalogue import Catalogue, instruments_of
@@ -38,7 +38,7 @@ from dropcopyd.flow.session import Session
 from dropcopyd.flow.streams import Streams
 from dropcopyd.flow.taking import Instruments
 from dropcopyd.observe import Metrics
-from dropcopyd.ports import Broker, Committed, Failpoints, Ids
+from dropcopyd.ports import Broker, Clock, Committed, Failpoints, Ids
 from dropcopyd.rest.app import Dependencies, create_app
 from dropcopyd.rest.server import RestServer
 from dropcopyd.rpc.server import GrpcServer, Port, tls_context
@@ -46,12 +46,14 @@ from dropcopyd.rpc.stream import SessionFactory, StreamService
 from dropcopyd.rpc.web import WebService
 from dropcopyd.store.admin import Admin
 from dropcopyd.store.sqlite import SqliteStore, open_store
-from dropcopyd.system import KillAt, NoFailpoints, RandomIds, SystemClock
+from dropcopyd.system import KillAt, NoFailpoints, RandomIds, SetClock, SystemClock, parse_clock
 from dropcopyd.wire import ProtobufEncoder, ProtobufSessionEncoder
 
 _log = structlog.get_logger()
 PEPPER_NAME: Final = "secret.key"
 _SWEEP_S: Final = 15.0
+_SPEED_LOOKED_AFTER: Final = 50
+"""The paper market looks at a faster clock more often, up to so many times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +68,15 @@ class Addresses:
 class Node:
     """Everything of one daemon on one folder."""
 
-    def __init__(self, settings: Settings, *, broker: Broker | None = None) -> None:
-        """`broker`: the accounts' broker instead of the paper exchange."""
+    def __init__(self, settings: Settings, *, broker: Broker | None = None, clock: Clock | None = None) -> None:
+        """`broker`: the accounts' broker instead of the paper exchange. `clock`: instead of the settings' one."""
         self._settings = settings
         self._broker = broker
         self._limits = settings.effective_limits
-        self._clock = SystemClock()
+        self._clock: Clock = clock or SystemClock()
+        self._pause_max_s = PAUSE_MAX_S
+        if settings.clock and clock is None:
+            self._set_clock(settings.clock)
         self._ids = RandomIds()
         self._metrics = Metrics()
         self._failpoints: Failpoints = KillAt(settings.kill_at) if settings.kill_at else NoFailpoints()
@@ -104,6 +109,15 @@ class Node:
             pass
         finally:
             await store.close()
+
+    def _set_clock(self, text: str) -> None:
+        """Time by the settings. An order's deadline is judged by this clock, and is meant in real time."""
+        start_ns, speed = parse_clock(text)
+        _log.warning("node.clock_set", clock=text)
+        self._clock = SetClock(start_ns, speed)
+        deadline_s = self._limits.dispatch_deadline_s * max(1.0, float(speed))
+        self._limits = replace(self._limits, dispatch_deadline_s=deadline_s)
+        self._pause_max_s = PAUSE_MAX_S / min(max(1.0, float(speed)), _SPEED_LOOKED_AFTER)
 
     def _announce(self, committed: Sequence[Committed]) -> None:
         self._hub.publish(committed)
@@ -176,6 +190,7 @@ class Node:
             ids=self._ids,
             failpoints=failpoints,
             sessions=self._settings.sessions,
+            pause_max_s=self._pause_max_s,
         )
 
         def connect(account: Account) -> None:
@@ -293,7 +308,7 @@ class Node:
         if chaos is None:
             return paper
         _log.warning("broker.chaos", seed=chaos.seed)
-        return ChaosBroker(paper, chaos, self._clock)
+        return ChaosBroker(paper, chaos, self._clock, self._pause_max_s)
 
     def _sessions(self, store: SqliteStore, access: Access, spawn: Spawn) -> SessionFactory:
         def new_session(principal: Principal) -> Session:

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import re
 import resource
 import secrets
 import signal
@@ -9,8 +10,12 @@ import time
 import uuid
 from collections import Counter
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 from typing import Final
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_SPEED: Final = re.compile(r"[0-9]{1,4}(\.[0-9]{1,3})?", re.ASCII)
 _OPEN_FILES_MAX: Final = 1_048_576
 _COLLECTOR_THRESHOLDS: Final = (20_000, 20, 100)
 _ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -46,6 +51,39 @@ class SystemClock:
 
     def monotonic_ns(self) -> int:
         return time.monotonic_ns()
+
+
+class SetClock:
+    """A clock that was set: it shows `start_ns` when it is made, and goes on `speed` times as fast as time does.
+
+    What is measured stays in real time.
+    """
+
+    def __init__(self, start_ns: int, speed: Fraction) -> None:
+        self._start_ns = start_ns
+        self._speed = speed
+        self._made_ns = self.monotonic_ns()
+
+    def now_ns(self) -> int:
+        passed_ns = self.monotonic_ns() - self._made_ns
+        return self._start_ns + passed_ns * self._speed.numerator // self._speed.denominator
+
+    def monotonic_ns(self) -> int:
+        return time.monotonic_ns()
+
+
+def parse_clock(text: str) -> tuple[int, Fraction]:
+    """`START[@SPEED]`: START in RFC 3339, SPEED a multiple of real time (1 when left out). Raises ValueError."""
+    start, _, speed = text.partition("@")
+    try:
+        moment = datetime.fromisoformat(start)
+    except ValueError as error:
+        raise ValueError(f"clock {text!r}: must be START[@SPEED], as in 2026-11-24T09:25:00-05:00@60") from error
+    if moment.tzinfo is None:
+        raise ValueError(f"clock {text!r}: the time needs an offset, as in 2026-11-24T09:25:00-05:00")
+    if speed and not (_SPEED.fullmatch(speed) and Fraction(speed)):
+        raise ValueError(f"clock {text!r}: the speed must be a number above zero and below 10000, as in @60")
+    return (moment - _EPOCH) // timedelta(microseconds=1) * 1_000, Fraction(speed or 1)
 
 
 class RandomIds:

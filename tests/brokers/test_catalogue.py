@@ -76,6 +76,7 @@ def test_the_packaged_file_has_the_columns_of_the_format() -> None:
 
 # --- there and back -------------------------------------------------------------------------------------------------
 
+calendars = st.none() | st.from_regex(r"[A-Z0-9]{3,8}", fullmatch=True)
 texts = st.from_regex(r"[A-Z0-9][A-Z0-9. -]{0,10}[A-Z0-9]", fullmatch=True)
 amounts = st.decimals("0.000000000000000001", "99999999999999999999", places=18, allow_nan=False)
 maybe_amounts = st.none() | amounts
@@ -85,16 +86,17 @@ option_symbols = st.from_regex(r"[a-z]{1,8}", fullmatch=True)
 instruments = st.one_of(
     st.builds(
         Equity, symbol=texts, exchange=st.none() | texts, currency=texts, tick_size=maybe_amounts,
-        quantity_increment=maybe_amounts,
+        quantity_increment=maybe_amounts, calendar=calendars,
     ),
     st.builds(
         Future, symbol=texts, root=texts, exchange=texts, expiration_ns=times, tick_size=amounts, multiplier=amounts,
-        currency=texts, quantity_increment=maybe_amounts,
+        currency=texts, quantity_increment=maybe_amounts, calendar=calendars,
     ),
     st.builds(
         OptionInstrument, symbol=option_symbols, underlying=texts, expiration_ns=times, strike=amounts,
         option_type=st.sampled_from(OptionType), exercise_style=st.sampled_from(ExerciseStyle), multiplier=amounts,
         exchange=st.none() | texts, tick_size=maybe_amounts, currency=texts, quantity_increment=maybe_amounts,
+        calendar=calendars,
     ),
     st.builds(
         Currency, symbol=texts, base=texts, quote=texts, tick_size=maybe_amounts, quantity_increment=maybe_amounts

@@ -2,17 +2,20 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from dropcopyd.brokers.paper.calendars import load_sessions
 from dropcopyd.brokers.paper.exchange import Exchange
+from dropcopyd.brokers.paper.opening import open_timetable
 from dropcopyd.brokers.paper.records import PaperStatus
 from dropcopyd.brokers.paper.sessions import CALENDARS, Auction, Listed, SessionMode, Timetable
 from dropcopyd.domain.instrument import AssetClass, Future, Instrument
 from dropcopyd.domain.order import OrderType, TimeInForce
 from dropcopyd.domain.report import ReportKind
+from dropcopyd.errors import DropcopyError
 from tests.brokers.build import (
     AAPL,
     GTC,
@@ -86,6 +89,17 @@ def test_the_next_opening_auction_after_the_open_is_tomorrows() -> None:
     assert call is not None
     assert (call.trade_date, call.at_ns) == ("2026-11-25", new_york("2026-11-25 09:30"))
     assert call.cutoff_ns == new_york("2026-11-25 09:28")
+
+
+def test_an_instrument_may_name_its_calendar() -> None:
+    """Hong Kong opens at 09:30, 01:30 in UTC, whatever the exchange is called; without it New York's hours hold."""
+    listed = replace(AAPL, symbol="0700", exchange="SEHK", calendar="XHKG")
+    session = REAL.hours_of(listed).session_after(new_york("2026-11-23 16:00"))
+    assert (session.trade_date, _text(session.open_ns)) == ("2026-11-24", "11-24 01:30")
+    other = REAL.hours_of(replace(listed, calendar=None)).session_after(new_york("2026-11-23 16:00"))
+    assert _text(other.open_ns) == "11-24 14:30"
+    with pytest.raises(DropcopyError, match="the hours of 0700: there is no exchange calendar 'XYZZ'"):
+        open_timetable(SessionMode.REAL, [replace(listed, calendar="XYZZ")], new_york("2026-11-23 16:00"))
 
 
 @pytest.mark.parametrize("name", sorted(set(CALENDARS.values())))

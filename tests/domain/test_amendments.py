@@ -171,8 +171,8 @@ def test_a_restatement_changes_the_order_in_place(play: Play) -> None:
 def test_a_restatement_tells_where_a_trailing_stop_is() -> None:
     """It was asked for without a stop price: that is the market's to say. A limit order never gets one."""
     play = Play()
-    trailing = {"order_type": OrderType.TRAILING_STOP, "limit_price": None, "trail_amount": Decimal("0.2")}
-    play.begin(play.create(terms=limit_terms(**trailing)))
+    terms = limit_terms(order_type=OrderType.TRAILING_STOP, limit_price=None, trail_amount=Decimal("0.2"))
+    play.begin(play.create(terms=terms))
     play.report(report(K.ACCEPTED))
     assert play.order().terms.stop_price is None
     for stop in ("9.8", "10.29"):

@@ -89,6 +89,9 @@ async def test_a_folder_set_up_by_commands_is_served_from_a_settings_file(tmp_pa
         ("this is not toml", "settings"),
         ("grpc_tls_port = 0\n", "tls_certificate"),
         ('prices = ["csv:EURUSD"]\n', "csv:EURUSD"),
+        ('clock = "noon"\n', "must be START[@SPEED]"),
+        ('clock = "2026-11-24T09:25:00"\n', "needs an offset"),
+        ('clock = "2026-11-24T09:25:00Z@0"\n', "speed"),
     ],
 )
 def test_unusable_settings_are_one_clear_line(tmp_path: Path, settings: str, said: str) -> None:
@@ -101,6 +104,9 @@ def test_unusable_settings_are_one_clear_line(tmp_path: Path, settings: str, sai
 
 def test_what_is_not_there_is_said(tmp_path: Path) -> None:
     data = ("--data", str(tmp_path / "data"))
+    listed = tmp_path / "listed.csv"
+    listed.write_text("asset_class,symbol,calendar\nEQUITY,TENCENT,XHKG\nEQUITY,NEWCO,XYZZ\n")
+    assert "no exchange calendar 'XYZZ'" in run("instruments", "import", str(listed), *data, fails=True)
     assert "no organization 'nobody'" in run("accounts", "add", "main", "--org", "nobody", *data, fails=True)
     assert "no key 'nothing'" in run("keys", "disable", "nothing", *data, fails=True)
     run("orgs", "add", "acme", *data)

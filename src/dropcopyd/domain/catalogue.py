@@ -41,6 +41,7 @@ COLUMNS: Final = (
     "tick_size",
     "quantity_increment",
     "exchange",
+    "calendar",
     "root",
     "underlying",
     "expiration",
@@ -65,6 +66,7 @@ NO_INCREMENT: Final = "none"
 _TEXT = re.compile(r"[!-~]([ -~]{0,62}[!-~])?", re.ASCII)
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _OCC = re.compile(r"[A-Z0-9]{1,6} *(\d\d)(\d\d)(\d\d)([CP])(\d{8})", re.ASCII)
+_CALENDAR = re.compile(r"[A-Z0-9]{3,8}", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)
 _FUNDING_INTERVAL_S_MAX = 2**32 - 1
@@ -242,6 +244,12 @@ def _increment(text: str) -> Decimal | None:
     return None if text == NO_INCREMENT else _amount(text)
 
 
+def _calendar_name(text: str) -> str:
+    if not _CALENDAR.fullmatch(text):
+        raise ValueError(f"must be a market's code such as XHKG, not {text[:64]!r}")
+    return text
+
+
 def _seconds(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,10}", text, re.ASCII) or not 0 < int(text) <= _FUNDING_INTERVAL_S_MAX:
         raise ValueError(f"must be a whole number of seconds above zero, not {text[:64]!r}")
@@ -283,6 +291,7 @@ _INCREMENT_OR_NONE = _Kind(_increment, money.render)
 _TIME_NS = _Kind(_time_ns, _render_time)
 _SECONDS = _Kind(_seconds, str)
 
+_CALENDAR_COLUMN = _Column("calendar", _Kind(_calendar_name, str))
 _SYMBOL = _Column("symbol", _STRING, is_required=True)
 _CURRENCY = _Column("currency", _STRING)
 _TICK_SIZE = _Column("tick_size", _AMOUNT)
@@ -297,7 +306,8 @@ _PAIR = (_Column("base", _STRING, is_required=True), _Column("quote", _STRING, i
 
 _SHAPES: Final[dict[AssetClass, _Shape]] = {
     AssetClass.EQUITY: _Shape(
-        Equity, (_SYMBOL, _CURRENCY, _TICK_SIZE, _QUANTITY_INCREMENT, _Column("exchange", _STRING))
+        Equity,
+        (_SYMBOL, _CURRENCY, _TICK_SIZE, _QUANTITY_INCREMENT, _Column("exchange", _STRING), _CALENDAR_COLUMN),
     ),
     AssetClass.FUTURE: _Shape(
         Future,
@@ -307,6 +317,7 @@ _SHAPES: Final[dict[AssetClass, _Shape]] = {
             _TICK_SIZE_NEEDED,
             _WHOLE_UNITS,
             _Column("exchange", _STRING, is_required=True),
+            _CALENDAR_COLUMN,
             _Column("root", _STRING, is_required=True),
             _EXPIRATION_NEEDED,
             _MULTIPLIER,
@@ -320,6 +331,7 @@ _SHAPES: Final[dict[AssetClass, _Shape]] = {
             _TICK_SIZE,
             _WHOLE_UNITS,
             _Column("exchange", _STRING),
+            _CALENDAR_COLUMN,
             _Column("underlying", _STRING, is_required=True),
             _EXPIRATION_NEEDED,
             _Column("strike", _AMOUNT, is_required=True),

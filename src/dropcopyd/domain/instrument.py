@@ -54,6 +54,8 @@ class Equity:
     asset_class: ClassVar[AssetClass] = AssetClass.EQUITY
     symbol: str
     exchange: str | None = None
+    calendar: str | None = None
+    """Whose hours it keeps, by the ISO code of the market (XHKG); None: those that its exchange is known to keep."""
     currency: str = "USD"
     tick_size: Decimal | None = None
     quantity_increment: Decimal | None = None
@@ -69,6 +71,7 @@ class Future:
     tick_size: Decimal
     multiplier: Decimal
     currency: str
+    calendar: str | None = None
     quantity_increment: Decimal | None = money.ONE
 
 
@@ -83,6 +86,7 @@ class OptionInstrument:
     exercise_style: ExerciseStyle
     multiplier: Decimal
     exchange: str | None = None
+    calendar: str | None = None
     tick_size: Decimal | None = None
     currency: str = "USD"
     quantity_increment: Decimal | None = money.ONE

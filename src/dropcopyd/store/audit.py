@@ -64,6 +64,7 @@ def audit(folder: Path, account_id: str | None = None) -> Audit:
     connection.row_factory = sqlite3.Row
     try:
         connection.execute("BEGIN")
+        migrate.require_current(connection)
         return _audit(connection, account_id)
     except sqlite3.Error as error:
         raise StoreError(Code.STORE_FAILED, f"the journal in {folder} cannot be read: {error}") from error

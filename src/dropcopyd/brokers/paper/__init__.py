@@ -21,6 +21,7 @@ money is refused what it cannot carry.
 
 from dropcopyd.brokers.paper.book import Book, read_submit_log
 from dropcopyd.brokers.paper.broker import FailureMode, PaperBroker
+from dropcopyd.brokers.paper.desk import PAUSE_MAX_S
 from dropcopyd.brokers.paper.market import Feed, ManualFeed, SyntheticMarket
 from dropcopyd.brokers.paper.opening import PAPER_BOOK_NAME, open_paper
 from dropcopyd.brokers.paper.plan import Plan, Profile, parse_plan, plan_from, render_plan
@@ -31,6 +32,7 @@ from dropcopyd.brokers.paper.sessions import SessionMode, Timetable
 
 __all__ = [
     "PAPER_BOOK_NAME",
+    "PAUSE_MAX_S",
     "Book",
     "FailureMode",
     "Feed",

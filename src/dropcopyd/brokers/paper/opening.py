@@ -7,6 +7,7 @@ from typing import Final
 from dropcopyd.brokers.paper.book import Book
 from dropcopyd.brokers.paper.broker import PaperBroker
 from dropcopyd.brokers.paper.calendars import load_sessions
+from dropcopyd.brokers.paper.desk import PAUSE_MAX_S
 from dropcopyd.brokers.paper.plan import plan_from
 from dropcopyd.brokers.paper.prices import PriceSource, open_feeds, parse_price_option
 from dropcopyd.brokers.paper.sessions import SessionMode, Timetable
@@ -29,6 +30,7 @@ def open_paper(
     ids: Ids,
     failpoints: Failpoints,
     sessions: str = SessionMode.ALWAYS,
+    pause_max_s: float = PAUSE_MAX_S,
 ) -> tuple[Book, PaperBroker]:
     """The book in the folder, and the broker over it with its accounts of those given.
 
@@ -45,16 +47,23 @@ def open_paper(
     book = Book.open(folder / PAPER_BOOK_NAME, clock, ids)
     try:
         feeds = open_feeds(options, catalogue, book.image.created_at_ns)
-        return book, PaperBroker(book, feeds, clock, plans, failpoints, plans, timetable)
+        return book, PaperBroker(book, feeds, clock, plans, failpoints, plans, timetable, pause_max_s)
     except BaseException:
         book.abandon()
         raise
 
 
 def open_timetable(mode: SessionMode, instruments: Iterable[Instrument], now_ns: int) -> Timetable:
-    """The hours to keep. In real mode the calendars of the known instruments are read now, not at their first order."""
+    """The hours to keep. In real mode the calendars of the known instruments are read now, not at their first order.
+
+    Raises DropcopyError (INVALID_CONFIGURATION) for a calendar that there is not.
+    """
     timetable = Timetable(mode, load_sessions)
     if mode is SessionMode.REAL:
         for instrument in instruments:
-            timetable.hours_of(instrument).session_after(now_ns)
+            try:
+                timetable.hours_of(instrument).session_after(now_ns)
+            except ValueError as error:
+                message = f"the hours of {instrument.symbol}: {error}"
+                raise DropcopyError(Code.INVALID_CONFIGURATION, message, symbol=instrument.symbol) from error
     return timetable

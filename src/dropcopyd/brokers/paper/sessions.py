@@ -204,7 +204,9 @@ CALENDARS: Final[dict[str, str]] = {
     "XTKS": "XTKS",
     "XTSE": "XTSE",
 }
-"""An instrument's `exchange` -> its calendar. Other equities and options keep New York's, other futures Chicago's."""
+"""An instrument's `exchange` -> its calendar, where it names none itself.
+
+Other equities and options keep New York's, other futures Chicago's."""
 _CHICAGO: Final = "CMES"
 
 
@@ -226,11 +228,11 @@ class Timetable:
             return self._always
         match instrument:
             case Equity():
-                return self._of_calendar(CALENDARS.get(instrument.exchange or "", US_EQUITIES), has_auctions=True)
+                return self._of_calendar(_calendar_of(instrument, US_EQUITIES), has_auctions=True)
             case OptionInstrument():
-                return self._of_calendar(CALENDARS.get(instrument.exchange or "", US_EQUITIES), has_auctions=False)
+                return self._of_calendar(_calendar_of(instrument, US_EQUITIES), has_auctions=False)
             case Future():
-                return self._of_calendar(CALENDARS.get(instrument.exchange, _CHICAGO), has_auctions=False)
+                return self._of_calendar(_calendar_of(instrument, _CHICAGO), has_auctions=False)
             case _ if instrument.asset_class is AssetClass.CURRENCY:
                 return self._currency
             case _:
@@ -245,6 +247,11 @@ class Timetable:
             hours = Listed(name, self._load, has_auctions=has_auctions, zone=_NEW_YORK if is_extended else None)
             self._listed[name, has_auctions] = hours
         return hours
+
+
+def _calendar_of(instrument: Equity | OptionInstrument | Future, usual: str) -> str:
+    """Its own, else that of its exchange, else its class's usual one."""
+    return instrument.calendar or CALENDARS.get(instrument.exchange or "", usual)
 
 
 def auction_of(terms: OrderTerms) -> Auction | None:
