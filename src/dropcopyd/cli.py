@@ -52,7 +52,8 @@ for name, group in (
     app.add_typer(group, name=name)
 
 _PRICES_HELP: Final = (
-    "synthetic[:SEED], or csv:SYMBOL=PATH[@SPEED] (repeatable); instruments without a CSV stay synthetic"
+    "synthetic[:SEED], or bars|quotes|trades:SYMBOL=PATH[@SPEED], CSV or Parquet (repeatable);"
+    " instruments without a file stay synthetic"
 )
 _CASH_HELP: Final = "CURRENCY=AMOUNT that a paper account begins with (repeatable), or unlimited; ample when left out"
 _OPTION_HELP: Final = "NAME=VALUE, a parameter of the profile (repeatable); see docs/paper.md"

@@ -10,7 +10,7 @@ from dropcopyd.domain.catalogue import Catalogue
 from dropcopyd.errors import Code, DropcopyError
 from tests.brokers.build import AAPL, EURUSD, NOON_NS
 
-CSV = PriceSource.CSV
+CSV = PriceSource.BARS
 CATALOGUE = Catalogue([AAPL, EURUSD])
 
 
@@ -25,6 +25,9 @@ CATALOGUE = Catalogue([AAPL, EURUSD])
         ("csv:GOOG=b=c.csv@max", PriceOption(CSV, symbol="GOOG", path=Path("b=c.csv"), speed=None)),
         ("csv:GOOG=me@home/b.csv", PriceOption(CSV, symbol="GOOG", path=Path("me@home/b.csv"), speed=Fraction(1))),
         ("csv:GOOG=me@b.csv@60", PriceOption(CSV, symbol="GOOG", path=Path("me@b.csv"), speed=Fraction(60))),
+        ("bars:GOOG=b.pq", PriceOption(CSV, symbol="GOOG", path=Path("b.pq"), speed=Fraction(1))),
+        ("quotes:GOOG=me@q.parquet", PriceOption(PriceSource.QUOTES, symbol="GOOG", path=Path("me@q.parquet"))),
+        ("trades:GOOG=t.csv@max", PriceOption(PriceSource.TRADES, symbol="GOOG", path=Path("t.csv"), speed=None)),
     ],
 )
 def test_an_option_is_understood(text: str, expected: PriceOption) -> None:

@@ -11,11 +11,9 @@ last bar its last quote stays, shown again every second, so that orders can stil
 start again.
 """
 
-import csv
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
@@ -25,6 +23,7 @@ from typing import Final
 
 from dropcopyd.brokers.paper.market import lot_of, size_of, tick_of
 from dropcopyd.brokers.paper.records import Quote, Standing, Tick, amount_of, steps_of, steps_up
+from dropcopyd.brokers.paper.tables import Row, Rows, amount_in, cells_of, columns_of, time_ns_of
 from dropcopyd.domain import money
 from dropcopyd.domain.instrument import Instrument, key_of
 
@@ -36,7 +35,6 @@ BAR_QUOTES: Final = 1 + 3 * LEG_QUOTES
 REPEAT_NS: Final = 1_000_000_000
 """How often the last quote is shown again after the end of the file."""
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ONE_MINUTE_NS = 60 * 10**9
 _PRICES = ("open", "high", "low", "close")
 
@@ -54,23 +52,23 @@ class Bar:
 
 
 def load_bars(path: Path) -> tuple[Bar, ...]:
-    """The bars of a CSV file with a header: the time first, then open, high, low, close, volume in any order and case.
+    """The bars of a CSV file with a header, or of a Parquet file: the time first, then open, high, low, close, volume
+    in any order and case.
 
     Times are dates or date-times, without an offset in UTC, strictly ascending. Other columns are ignored. Raises
     ValueError naming the line for anything that cannot be, OSError where the file cannot be read.
     """
     bars: list[Bar] = []
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = csv.reader(file)
-        try:
-            columns = _columns(next(rows, []))
-            for row in rows:
-                if row:
-                    bars.append(_bar(row, columns, bars[-1].time_ns if bars else None))
-                if len(bars) > BARS_MAX:
-                    raise ValueError(f"more than {BARS_MAX} bars")
-        except (ValueError, csv.Error) as error:
-            raise ValueError(f"{path}, line {max(1, rows.line_num)}: {error}") from error
+    rows = Rows(path)
+    lines = iter(rows)
+    try:
+        columns = columns_of(next(lines, []), _PRICES, ("volume",))
+        for row in lines:
+            bars.append(_bar(row, columns, bars[-1].time_ns if bars else None))
+            if len(bars) > BARS_MAX:
+                raise ValueError(f"more than {BARS_MAX} bars")
+    except ValueError as error:
+        raise ValueError(f"{path}, line {rows.line}: {error}") from error
     if not bars:
         raise ValueError(f"{path}: holds no bars")
     return tuple(bars)
@@ -210,61 +208,18 @@ def _usual_interval_ns(bars: Sequence[Bar]) -> int:
     return median_low(gaps) if gaps else _ONE_MINUTE_NS
 
 
-def _columns(header: Sequence[str]) -> dict[str, int]:
-    """Where each column is."""
-    columns: dict[str, int] = {}
-    for place, title in enumerate(header[1:], start=1):
-        name = title.strip().lower()
-        if name in columns and name in (*_PRICES, "volume"):
-            raise ValueError(f"the header names {name} twice")
-        columns[name] = place
-    missing = [name for name in _PRICES if name not in columns]
-    if missing:
-        raise ValueError(f"the header lacks {', '.join(missing)}; needed: time, open, high, low, close, volume")
-    return columns
-
-
-def _bar(row: Sequence[str], columns: dict[str, int], previous_ns: int | None) -> Bar:
-    cells = {name: row[place].strip() if place < len(row) else "" for name, place in columns.items()}
-    time_ns = _time_ns(row[0].strip())
+def _bar(row: Row, columns: dict[str, int], previous_ns: int | None) -> Bar:
+    cells = cells_of(row, columns)
+    time_ns = time_ns_of(row[0].strip())
     if previous_ns is not None and time_ns <= previous_ns:
         raise ValueError(f"time {row[0].strip()} is not after the row before")
-    opened, high, low, close = (_price(name, cells[name]) for name in _PRICES)
-    bar = Bar(time_ns, opened, high, low, close, _volume(cells.get("volume", "")))
+    opened, high, low, close = (amount_in(name, cells[name]) for name in _PRICES)
+    volume = cells.get("volume", "")
+    bar = Bar(
+        time_ns, opened, high, low, close, amount_in("volume", volume, is_positive=False) if volume else money.ZERO
+    )
     if bar.high < max(bar.open, bar.close, bar.low):
         raise ValueError(f"high {cells['high']} is below another price of the bar")
     if bar.low > min(bar.open, bar.close):
         raise ValueError(f"low {cells['low']} is above another price of the bar")
     return bar
-
-
-def _time_ns(text: str) -> int:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise ValueError(f"not a date or date-time: {text[:64]!r}") from error
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return (moment - _EPOCH) // timedelta(microseconds=1) * 1_000
-
-
-def _price(name: str, text: str) -> Decimal:
-    try:
-        price = money.parse(text)
-    except ValueError as error:
-        raise ValueError(f"{name} is {error}") from error
-    if price <= 0:
-        raise ValueError(f"{name} must be above zero, not {text}")
-    return price
-
-
-def _volume(text: str) -> Decimal:
-    if not text:
-        return money.ZERO
-    try:
-        volume = money.parse(text)
-    except ValueError as error:
-        raise ValueError(f"volume is {error}") from error
-    if volume < 0:
-        raise ValueError(f"volume must not be below zero, not {text}")
-    return volume
