@@ -5,8 +5,7 @@ import csv
 import json
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -14,18 +13,24 @@ from typing import Annotated, Any, Final
 import structlog
 import typer
 
-from dropcopyd import config, dev, replay, scenarios
-from dropcopyd.brokers.paper import Profile, SessionMode, parse_plan, render_plan
+from dropcopyd import administration, config, dev, replay, scenarios
+from dropcopyd.administration import (
+    CashOption,
+    Data,
+    ParameterOption,
+    ProfileOption,
+    ScenarioOption,
+    SeedOption,
+    opened,
+    plan,
+)
+from dropcopyd.brokers.paper import SessionMode
 from dropcopyd.brokers.paper.calendars import check_calendars
 from dropcopyd.config import Settings
-from dropcopyd.domain.account import BrokerKind, Scope
 from dropcopyd.domain.catalogue import instruments_of
-from dropcopyd.domain.day import check_day
 from dropcopyd.errors import Code, DropcopyError
-from dropcopyd.flow.access import digest, mint_key
-from dropcopyd.node import Addresses, Node, read_pepper, seed_instruments
+from dropcopyd.node import Addresses, Node
 from dropcopyd.observe import configure_logs
-from dropcopyd.store.admin import Admin
 from dropcopyd.store.audit import audit
 from dropcopyd.store.backup import backup, restore
 from dropcopyd.system import RandomIds, SystemClock, allow_open_files, tune_collector
@@ -37,15 +42,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-orgs = typer.Typer(help="Organizations.", no_args_is_help=True)
-accounts = typer.Typer(help="Trading accounts.", no_args_is_help=True)
-keys = typer.Typer(help="API keys.", no_args_is_help=True)
 instruments = typer.Typer(help="The instrument catalogue.", no_args_is_help=True)
 lifecycles = typer.Typer(help="Published order lifecycles.", no_args_is_help=True)
 for name, group in (
-    ("orgs", orgs),
-    ("accounts", accounts),
-    ("keys", keys),
+    ("orgs", administration.orgs),
+    ("accounts", administration.accounts),
+    ("keys", administration.keys),
     ("instruments", instruments),
     ("scenarios", lifecycles),
 ):
@@ -55,23 +57,8 @@ _PRICES_HELP: Final = (
     "synthetic[:SEED], or bars|quotes|trades:SYMBOL=PATH[@SPEED], CSV or Parquet (repeatable);"
     " instruments without a file stay synthetic"
 )
-_CASH_HELP: Final = "CURRENCY=AMOUNT that a paper account begins with (repeatable), or unlimited; ample when left out"
-_OPTION_HELP: Final = "NAME=VALUE, a parameter of the profile (repeatable); see docs/paper.md"
 _CHAOS_HELP: Final = "make the broker misbehave, from a seed (repeatable): mild, seed=7, drops=0.02; see docs/paper.md"
 _CLOCK_HELP: Final = "the time to begin at, as 2026-11-24T09:25:00-05:00, with @60 at sixty times its pace"
-ProfileOption = Annotated[Profile | None, typer.Option(help="how a paper account's orders are filled")]
-SeedOption = Annotated[int | None, typer.Option(min=0, help="seed of a paper account's chance")]
-CashOption = Annotated[list[str] | None, typer.Option(metavar="CURRENCY=AMOUNT", help=_CASH_HELP)]
-ParameterOption = Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help=_OPTION_HELP)]
-ScenarioOption = Annotated[Path | None, typer.Option(metavar="FILE", help="scenario of a scripted paper account")]
-TimeZoneOption = Annotated[
-    str | None,
-    typer.Option(metavar="NAME", help="time zone of the account's days (America/New_York); UTC when new"),
-]
-RollTimeOption = Annotated[
-    str | None, typer.Option(metavar="HH:MM", help="when the account's day begins there; 00:00 when new")
-]
-Data = Annotated[Path, typer.Option("--data", metavar="DIR", help="the daemon's folder")]
 
 
 def main() -> None:
@@ -116,9 +103,9 @@ def run_dev(
 ) -> None:
     """One process, no set-up: makes folder, organization, paper account and key, and says how to connect."""
     asked = (profile, seed, cash, profile_option, scenario)
-    plan = _plan(*asked)
-    identity = dev.settle_identity(data, SystemClock(), RandomIds(), plan)
-    if any(word is not None for word in asked) and dev.account_settings(data, SystemClock(), identity) != plan:
+    wanted = plan(*asked)
+    identity = dev.settle_identity(data, SystemClock(), RandomIds(), wanted)
+    if any(word is not None for word in asked) and dev.account_settings(data, SystemClock(), identity) != wanted:
         raise DropcopyError(
             Code.INVALID_CONFIGURATION, f"the account in {data} was opened with another profile; use another --data"
         )
@@ -262,97 +249,6 @@ def verify_journal(
         raise typer.Exit(1)
 
 
-@orgs.command("add")
-def add_organization(name: str, *, data: Data = Path("data")) -> None:
-    """Add an organization; prints its id."""
-    organization_id = RandomIds().uuid()
-    with _admin(data) as admin:
-        admin.add_organization(organization_id, name)
-    typer.echo(organization_id)
-
-
-@orgs.command("set")
-def set_organization(
-    org: Annotated[str, typer.Argument(metavar="ORG", help="name or id")],
-    *,
-    streams: Annotated[
-        str, typer.Option(metavar="N|default", help="streams it may hold open at a time, from its next one on")
-    ],
-    data: Data = Path("data"),
-) -> None:
-    """Change an organization's settings; a running daemon takes them up at once."""
-    if streams != "default" and not (streams.isascii() and streams.isdigit() and len(streams) < 7):
-        raise DropcopyError(Code.INVALID_ARGUMENT, f"--streams takes a whole number or 'default', not {streams!r}")
-    quota = None if streams == "default" else int(streams)
-    with _admin(data) as admin:
-        admin.set_stream_quota(_organization(admin, org), quota)
-    typer.echo(f"{org}: streams {streams}")
-
-
-@accounts.command("add")
-def add_account(
-    name: str,
-    *,
-    org: Annotated[str, typer.Option(help="name or id of the organization")],
-    broker: Annotated[BrokerKind, typer.Option(help="the broker")] = BrokerKind.PAPER,
-    profile: ProfileOption = None,
-    seed: SeedOption = None,
-    cash: CashOption = None,
-    profile_option: ParameterOption = None,
-    scenario: ScenarioOption = None,
-    time_zone: TimeZoneOption = None,
-    roll_time: RollTimeOption = None,
-    data: Data = Path("data"),
-) -> None:
-    """Add a trading account to an organization; prints its id. A running daemon takes it up at once."""
-    if broker is not BrokerKind.PAPER:
-        raise DropcopyError(Code.NOT_SUPPORTED, "only paper accounts are supported yet")
-    account_id = RandomIds().uuid()
-    with _admin(data) as admin:
-        plan = _plan(profile, seed, cash, profile_option, scenario)
-        check_day(time_zone or "UTC", roll_time or "00:00")
-        admin.add_account(account_id, _organization(admin, org), name, broker, plan)
-        admin.set_day(account_id, time_zone, roll_time)
-    typer.echo(account_id)
-
-
-@accounts.command("set")
-def set_account(
-    account_id: str, *, time_zone: TimeZoneOption = None, roll_time: RollTimeOption = None, data: Data = Path("data")
-) -> None:
-    """Change when an account's day begins; a running daemon follows within seconds."""
-    with _admin(data) as admin:
-        admin.set_day(account_id, time_zone, roll_time)
-    typer.echo(account_id)
-
-
-@keys.command("add")
-def add_key(
-    name: str,
-    *,
-    org: Annotated[str, typer.Option(help="name or id of the organization")],
-    scope: Annotated[
-        list[Scope] | None, typer.Option(help="what the key may do (repeatable); all when left out")
-    ] = None,
-    data: Data = Path("data"),
-) -> None:
-    """Add an API key; prints its id and the key, which is shown only now."""
-    ids = RandomIds()
-    key_id, api_key = mint_key(ids)
-    with _admin(data) as admin:
-        organization_id = _organization(admin, org)
-        admin.add_key(key_id, organization_id, name, digest(read_pepper(data, ids), api_key), scope or list(Scope))
-    typer.echo(json.dumps({"key_id": key_id, "api_key": api_key}))
-
-
-@keys.command("disable")
-def disable_key(key_id: str, *, data: Data = Path("data")) -> None:
-    """Refuse a key from now on; a running daemon does so at once."""
-    with _admin(data) as admin:
-        admin.disable_key(key_id)
-    typer.echo(f"{key_id} is disabled")
-
-
 @instruments.command("import")
 def import_instruments(file: Path, *, data: Data = Path("data")) -> None:
     """Add instruments from a CSV file, all or none; see docs/instruments.md for its columns."""
@@ -364,49 +260,9 @@ def import_instruments(file: Path, *, data: Data = Path("data")) -> None:
             check_calendars(sorted(calendars))
     except (ValueError, csv.Error) as error:
         raise DropcopyError(Code.INVALID_ARGUMENT, f"{file}: {error}") from error
-    with _admin(data) as admin:
+    with opened(data) as admin:
         added = admin.add_instruments(found)
     typer.echo(f"{added} new of {len(found)} instruments")
-
-
-def _plan(
-    profile: Profile | None,
-    seed: int | None,
-    cash: list[str] | None,
-    parameters: list[str] | None,
-    scenario: Path | None,
-) -> str:
-    """The settings of a paper account."""
-    try:
-        text = "" if scenario is None else scenario.read_text("utf-8")
-        plan = parse_plan(
-            profile or Profile.DISPLAYED,
-            seed=seed or 0,
-            cash=cash or (),
-            parameters=parameters or (),
-            scenario=text,
-        )
-    except ValueError as error:
-        raise DropcopyError(Code.INVALID_ARGUMENT, str(error)) from error
-    return render_plan(plan)
-
-
-@contextmanager
-def _admin(data: Path) -> Iterator[Admin]:
-    clock = SystemClock()
-    seed_instruments(data, clock.now_ns())
-    admin = Admin(data, clock.now_ns())
-    try:
-        yield admin
-    finally:
-        admin.close()
-
-
-def _organization(admin: Admin, name_or_id: str) -> str:
-    organization_id = admin.find_organization(name_or_id)
-    if organization_id is None:
-        raise DropcopyError(Code.INVALID_ARGUMENT, f"there is no organization {name_or_id!r}; add it first")
-    return organization_id
 
 
 def _run(settings: Settings, on_ready: Callable[[Addresses], None]) -> None:

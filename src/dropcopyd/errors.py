@@ -37,6 +37,7 @@ class Code(StrEnum):
     HISTORY_GONE = "history_gone"
     STREAM_NOT_FOUND = "stream_not_found"
     FLATTEN_NOT_FOUND = "flatten_not_found"
+    KEY_NOT_FOUND = "key_not_found"
     UNKNOWN_SYMBOL = "unknown_symbol"
     AMBIGUOUS_SYMBOL = "ambiguous_symbol"
     CONTROL_REFUSED = "control_refused"
@@ -44,6 +45,7 @@ class Code(StrEnum):
     VERSION_CONFLICT = "version_conflict"
     IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"
     # limits and state of the service
+    RATE_LIMITED = "rate_limited"
     STREAM_QUOTA_EXCEEDED = "stream_quota_exceeded"
     SUBSCRIPTION_LIMIT_EXCEEDED = "subscription_limit_exceeded"
     REQUEST_TOO_LARGE = "request_too_large"

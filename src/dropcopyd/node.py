@@ -13,7 +13,15 @@ from typing import Any, Final
 import structlog
 
 from dropcopyd.brokers.chaos import ChaosBroker, parse_chaos
-from dropcopyd.brokers.paper import PAUSE_MAX_S, Book, PaperBroker, open_paper, plan_from
+from dropcopyd.brokers.paper import (
+    PAUSE_MAX_S,
+    Book,
+    PaperBroker,
+    open_paper,
+    parse_plan,
+    plan_from,
+    render_plan,
+)
 from dropcopyd.config import Settings
 from dropcopyd.domain.account import Account, BrokerKind, Principal
 from dropcopyd.domain.catalogue import Catalogue, instruments_of
@@ -28,17 +36,19 @@ from dropcopyd.flow.flatten import Flattener
 from dropcopyd.flow.hub import Hub
 from dropcopyd.flow.ingest import Ingest
 from dropcopyd.flow.intake import Intake
+from dropcopyd.flow.keyring import Keyring
 from dropcopyd.flow.losses import LossWatch
 from dropcopyd.flow.masscancel import MassCancel
 from dropcopyd.flow.ownership import Actors, Spawn
 from dropcopyd.flow.paper import PaperBench
 from dropcopyd.flow.pump import Pumps
 from dropcopyd.flow.quota import StreamQuota
+from dropcopyd.flow.registrar import PaperRequest, Registrar
 from dropcopyd.flow.session import Session
 from dropcopyd.flow.streams import Streams
 from dropcopyd.flow.taking import Instruments
 from dropcopyd.observe import Metrics
-from dropcopyd.ports import Broker, Clock, Committed, Failpoints, Ids
+from dropcopyd.ports import Broker, Clock, Committed, Failpoints, Ids, Registry
 from dropcopyd.rest.app import Dependencies, create_app
 from dropcopyd.rest.server import RestServer
 from dropcopyd.rpc.server import GrpcServer, Port, tls_context
@@ -156,6 +166,7 @@ class Node:
         services.create_task(parts.broker.run(parts.ingest))
         services.create_task(parts.streams.run())
         services.create_task(parts.roller.run())
+        services.create_task(parts.access.uses.run(parts.registry))
         services.create_task(parts.ingest.watch())
         services.create_task(parts.cancels.run())
         services.create_task(parts.disconnects.run())
@@ -176,7 +187,7 @@ class Node:
             return group.create_task(guarded(work))
 
         clock, limits, failpoints, metrics = self._clock, self._limits, self._failpoints, self._metrics
-        access = Access(store, read_pepper(self._settings.data, self._ids), clock)
+        access = Access(store, read_pepper(self._settings.data, self._ids), clock, limits)
         streams = Streams(store=store, clock=clock, ids=self._ids, limits=limits)
         quota = StreamQuota(limits.streams_per_organization)
         new_session = self._sessions(store, access, spawn)
@@ -270,6 +281,7 @@ class Node:
         bench = PaperBench(
             paper=paper, actors=actors, instruments=Instruments(store, catalogue), store=store, clock=clock
         )
+        registry = store.registry
         app = create_app(
             Dependencies(
                 access=access,
@@ -281,6 +293,12 @@ class Node:
                 flattener=flattener,
                 losses=losses,
                 paper=bench,
+                keyring=Keyring(
+                    registry=registry, store=store, access=access, streams=streams, clock=clock, ids=self._ids
+                ),
+                registrar=Registrar(
+                    registry=registry, store=store, actors=actors, clock=clock, ids=self._ids, plan_of=_plan_of
+                ),
                 clock=clock,
                 limits=limits,
                 metrics=metrics,
@@ -293,9 +311,8 @@ class Node:
         )
         rest = RestServer(app, self._settings.rest_host, self._settings.rest_port)
         grpc = self._grpc(group, access, quota, streams, new_session, disconnects.arm)
-        return _Parts(
-            rest, grpc, streams, book, broker, ingest, intake, cancels, disconnects, flattener, losses, actors, roller
-        )
+        flow = (ingest, intake, cancels, disconnects, flattener, losses, actors, roller)
+        return _Parts(rest, grpc, streams, book, broker, *flow, access, registry)
 
     def _broker_over(self, paper: PaperBroker) -> Broker:
         """The broker as the flow sees it: with chaos in between where that is set."""
@@ -381,11 +398,21 @@ class _Parts:
     losses: LossWatch
     actors: Actors
     roller: DayRoller
+    access: Access
+    registry: Registry
 
 
 def _prices_of(paper: PaperBroker) -> References:
     """Where controls take reference prices from: the account's broker."""
     return lambda account, instrument: paper.reference(instrument, account.account_id)
+
+
+def _plan_of(asked: PaperRequest) -> str:
+    """The settings of a paper account that is asked for by REST."""
+    plan = parse_plan(
+        asked.profile, seed=asked.seed, cash=asked.cash, parameters=asked.parameters, scenario=asked.scenario
+    )
+    return render_plan(plan)
 
 
 class _StoppedError(Exception):

@@ -1,13 +1,14 @@
 """The ports: what the flow needs from technology, as Protocols. Implemented below, injected by `node`."""
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
 
-from dropcopyd.domain.account import Account, AccountStatus, BrokerKind, Scope
+from dropcopyd.domain.account import Account, AccountStatus, BrokerKind, Organization
 from dropcopyd.domain.adjustment import Adjustment
 from dropcopyd.domain.arming import Arming
+from dropcopyd.domain.attenuation import Attenuation
 from dropcopyd.domain.audit import AuditEntry
 from dropcopyd.domain.balance import Balance
 from dropcopyd.domain.command import Command, IdempotencyRecord
@@ -16,6 +17,7 @@ from dropcopyd.domain.event import Batch, Event, EventType
 from dropcopyd.domain.flatten import Flatten
 from dropcopyd.domain.fold import History
 from dropcopyd.domain.instrument import Instrument, InstrumentKey
+from dropcopyd.domain.keys import KeyRecord, KeySettings
 from dropcopyd.domain.losses import HighWater
 from dropcopyd.domain.order import Order
 from dropcopyd.domain.paper import AdjustmentRequest, PushedQuote
@@ -195,17 +197,70 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class KeyRecord:
-    """An API key as stored: `digest` is the keyed hash of its secret."""
+class KeyUse:
+    """When a key was used last, and from which address."""
 
-    key_id: str
+    at_ns: int
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Attenuated keys: their limits, notional used up by (key, day, currency), orders of the last minute by time."""
+
+    limits: Mapping[str, Attenuation]
+    notionals: Mapping[tuple[str, str, str], Decimal]
+    orders: Sequence[tuple[str, int]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewAccount:
+    """An account that is to be added; `broker_settings` is for its broker's adapter."""
+
+    account_id: str
     organization_id: str
-    digest: bytes
-    scopes: frozenset[Scope]
-    is_disabled: bool
     name: str
-    streams_max: int | None = None
-    """The organization's own stream quota, None = the node's."""
+    broker: BrokerKind
+    broker_settings: str
+    time_zone: str
+    roll_time: str
+    created_at_ns: int
+
+
+class Registry(Protocol):
+    """Organizations, accounts and keys: what administrators read and change. Each write takes its line of the audit.
+
+    Raises StoreError; DropcopyError(NAME_IN_USE) where a name is taken.
+    """
+
+    async def organization(self, organization_id: str) -> Organization: ...
+
+    async def rename_organization(self, organization_id: str, name: str, entry: AuditEntry) -> None: ...
+
+    async def add_account(self, account: NewAccount, entry: AuditEntry) -> None: ...
+
+    async def change_account(
+        self, account_id: str, *, name: str, time_zone: str, roll_time: str, entry: AuditEntry
+    ) -> None: ...
+
+    async def disable_account(self, account_id: str, disabled_at_ns: int | None, entry: AuditEntry) -> None:
+        """None enables it again."""
+
+    async def keys(self, organization_id: str, after: str, limit: int) -> list[KeyRecord]:
+        """By id, those after a place."""
+
+    async def add_key(self, record: KeyRecord, entry: AuditEntry) -> None: ...
+
+    async def change_key(self, key_id: str, settings: KeySettings, entry: AuditEntry) -> None: ...
+
+    async def rotate_key(
+        self, key_id: str, digest: bytes, at_ns: int, previous_until_ns: int, entry: AuditEntry
+    ) -> bool:
+        """Whether there was a key to rotate that is not disabled."""
+
+    async def disable_key(self, key_id: str, at_ns: int, entry: AuditEntry) -> None: ...
+
+    async def keep_uses(self, uses: Mapping[str, KeyUse]) -> None: ...
 
 
 class Encoder(Protocol):
@@ -338,8 +393,11 @@ class Store(Protocol):
 
     async def find_key(self, key_id: str) -> KeyRecord | None: ...
 
-    async def disabled_keys(self, key_ids: Iterable[str]) -> frozenset[str]:
-        """Those of these keys that are disabled or gone."""
+    async def find_keys(self, key_ids: Iterable[str]) -> Mapping[str, KeyRecord]:
+        """Those of these keys that there are, by id."""
+
+    async def spent(self) -> Spent:
+        """What attenuated keys may do and have used up."""
 
     async def instruments(self) -> tuple[Instrument, ...]: ...
 

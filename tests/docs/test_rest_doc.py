@@ -11,7 +11,7 @@ import pytest
 from tests.rest.gateway import opened, populate
 
 DOCS = Path(__file__).parents[2] / "docs"
-TEXT = "".join((DOCS / name).read_text("utf-8") for name in ("rest.md", "rest/record.md", "paper.md"))
+TEXT = "".join((DOCS / name).read_text("utf-8") for name in ("rest.md", "rest/record.md", "paper.md", "keys.md"))
 EXAMPLES = re.findall(r"```bash\n(.*?)```", TEXT, re.DOTALL)
 
 
@@ -35,4 +35,4 @@ async def test_the_examples_run(tmp_path: Path) -> None:
         actions = (await gateway.get(f"intents/{order['intent_id']}/actions"))["data"]
     assert [action["action_type"] for action in actions] == ["CREATE", "REPLACE", "CANCEL"]
     assert order["client_reference_id"] == "my-order-1"
-    assert len(EXAMPLES) == 9
+    assert len(EXAMPLES) == 11

@@ -64,7 +64,9 @@ def raised(intent_id: str, quantity: str) -> SubmitRequest:
 
 
 async def audit(gateway: Gateway) -> list[AuditEntry]:
-    return await gateway.store.read_audit(ORGANIZATION, 2**62, 100)
+    """What was done and refused, newest first; the operator's own lines left out."""
+    lines = await gateway.store.read_audit(ORGANIZATION, 2**62, 100)
+    return [line for line in lines if line.principal_id != "operator"]
 
 
 # --- acceptance -----------------------------------------------------------------------------------------------------

@@ -129,7 +129,7 @@ async def test_the_end_interrupts_a_write_that_is_stuck_and_aborts_last_words_th
         writing = asyncio.get_running_loop().create_task(pump.write(write(), 10))
         await asyncio.sleep(0)
         (entry,) = stream.streams.of(principal().organization_id)
-        stream.streams.end(principal().organization_id, entry.stream_id)
+        await stream.streams.end(principal(), entry.stream_id)
         async with asyncio.timeout(20):
             await writing
             while not stream.connection.is_aborted:

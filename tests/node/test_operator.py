@@ -115,6 +115,22 @@ def test_what_is_not_there_is_said(tmp_path: Path) -> None:
     assert "no settings file" in run("serve", "--config", str(tmp_path / "none.toml"), fails=True)
 
 
+def test_the_operator_restricts_and_lists_keys(tmp_path: Path) -> None:
+    data = ("--data", str(tmp_path / "data"))
+    run("orgs", "add", "acme", *data)
+    account_id = run("accounts", "add", "main", "--org", "acme", *data)
+    restricted = ("--account", account_id, "--address", "10.0.0.0/8", "--symbol", "AAPL", "--order-notional", "1000")
+    added = json.loads(run("keys", "add", "bot", "--org", "acme", "--scope", "intents:edit", *restricted, *data))
+    (listed,) = [json.loads(line) for line in run("keys", "list", "--org", "acme", *data).splitlines()]
+    assert (listed["key_id"], listed["scopes"]) == (added["key_id"], ["intents:edit"])
+    assert (listed["account_ids"], listed["allowed_addresses"]) == ([account_id], ["10.0.0.0/8"])
+    assert added["api_key"].split("_")[2] not in json.dumps(listed)
+    assert "no account" in run("keys", "add", "x", "--org", "acme", "--account", "nobody", *data, fails=True)
+    assert "is no network" in run("keys", "add", "x", "--org", "acme", "--address", "10.0.0.1/8", *data, fails=True)
+    assert "--day-notional" in run("keys", "add", "x", "--org", "acme", "--day-notional", "much", *data, fails=True)
+    assert json.loads(run("orgs", "list", *data))["name"] == "acme"
+
+
 def open_files(pid: int) -> tuple[str, str]:
     """Soft and hard limit of a process."""
     lines = Path(f"/proc/{pid}/limits").read_text().splitlines()

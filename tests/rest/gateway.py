@@ -11,11 +11,12 @@ from typing import Any, Final
 
 import httpx2
 
-from dropcopyd.brokers.paper import open_paper
+from dropcopyd.brokers.paper import open_paper, parse_plan, render_plan
 from dropcopyd.domain import machine
 from dropcopyd.domain.account import BrokerKind, Principal, Scope
 from dropcopyd.domain.catalogue import Catalogue, instruments_of
 from dropcopyd.domain.instrument import Crypto, Equity
+from dropcopyd.domain.keys import KeySettings
 from dropcopyd.domain.limits import Limits
 from dropcopyd.domain.money import parse
 from dropcopyd.domain.report import OrderReport
@@ -26,12 +27,14 @@ from dropcopyd.flow.dispatch import Dispatcher
 from dropcopyd.flow.flatten import Flattener
 from dropcopyd.flow.hub import Hub
 from dropcopyd.flow.intake import Intake
+from dropcopyd.flow.keyring import Keyring
 from dropcopyd.flow.losses import LossWatch
 from dropcopyd.flow.masscancel import MassCancel
 from dropcopyd.flow.ownership import Actors
 from dropcopyd.flow.paper import PaperBench
 from dropcopyd.flow.pump import Pumps
 from dropcopyd.flow.quota import StreamQuota
+from dropcopyd.flow.registrar import PaperRequest, Registrar
 from dropcopyd.flow.session import Session
 from dropcopyd.flow.streams import Streams
 from dropcopyd.flow.taking import Instruments
@@ -45,6 +48,7 @@ from dropcopyd.system import NoFailpoints, RandomIds, SystemClock
 from dropcopyd.wire import ProtobufEncoder, ProtobufSessionEncoder
 
 PEPPER: Final = b"pepper"
+WAIT_S: Final = 30.0
 PATIENT: Final = Limits(dispatch_deadline_s=600)
 """Commands wait for a broker that never comes."""
 Json = dict[str, Any]
@@ -65,6 +69,13 @@ class Tenants:
     edit_key: str = ""
     disabled_key: str = ""
     foreign_key: str = ""
+    expired_key: str = ""
+    restricted_key: str = ""
+    """All scopes, for the second account only."""
+    elsewhere_key: str = ""
+    """All scopes, for another network than the tests'."""
+    scope_keys: dict[Scope, str] = field(default_factory=dict)
+    """A key for each scope alone."""
 
 
 def populate(folder: Path) -> Tenants:
@@ -83,6 +94,11 @@ def populate(folder: Path) -> Tenants:
         tenants.disabled_key = _add_key(admin, tenants.organization_id, Scope)
         tenants.foreign_key = _add_key(admin, tenants.foreign_organization_id, Scope)
         admin.disable_key(tenants.disabled_key.split("_")[1])
+        tenants.expired_key = _add_key(admin, tenants.organization_id, Scope, expires_at_ns=1)
+        second = frozenset({tenants.second_account_id})
+        tenants.restricted_key = _add_key(admin, tenants.organization_id, Scope, account_ids=second)
+        tenants.elsewhere_key = _add_key(admin, tenants.organization_id, Scope, addresses=("203.0.113.0/24",))
+        tenants.scope_keys = {scope: _add_key(admin, tenants.organization_id, [scope]) for scope in Scope}
         text = (resources.files("dropcopyd") / "catalogue.csv").read_text("utf-8")
         admin.add_instruments(instruments_of(csv.DictReader(text.splitlines())))
         admin.add_instruments(
@@ -103,9 +119,10 @@ def populate(folder: Path) -> Tenants:
     return tenants
 
 
-def _add_key(admin: Admin, organization_id: str, scopes: Iterable[Scope]) -> str:
+def _add_key(admin: Admin, organization_id: str, scopes: Iterable[Scope], **restrictions: Any) -> str:
     key_id, key = mint_key(_IDS)
-    admin.add_key(key_id, organization_id, key_id, digest(PEPPER, key), scopes)
+    settings = KeySettings(name=key_id, scopes=frozenset(scopes), **restrictions)
+    admin.add_key(key_id, organization_id, key_id, digest(PEPPER, key), (), settings)
     return key
 
 
@@ -124,7 +141,7 @@ class Gateway:
 
     def without_key(self) -> httpx2.AsyncClient:
         """Another client of the same port, which sends no key of its own."""
-        return httpx2.AsyncClient(base_url=self.client.base_url, verify=False)
+        return httpx2.AsyncClient(base_url=self.client.base_url, verify=False, timeout=WAIT_S)
 
     @property
     def account(self) -> str:
@@ -161,6 +178,13 @@ class Gateway:
             broker_command_id=command.broker_command_id,
         )
         await actor.decide(lambda state, now_ns: machine.take_report(state, named, now_ns))
+
+
+def _plan_of(asked: PaperRequest) -> str:
+    plan = parse_plan(
+        asked.profile, seed=asked.seed, cash=asked.cash, parameters=asked.parameters, scenario=asked.scenario
+    )
+    return render_plan(plan)
 
 
 def create(**payload: Any) -> Json:
@@ -238,7 +262,8 @@ async def opened(
         failpoints=failpoints,
         metrics=metrics,
     )
-    access = access or Access(store, PEPPER, clock)
+    await controls.open()
+    access = access or Access(store, PEPPER, clock, limits)
     streams = Streams(store=store, clock=clock, ids=_IDS, limits=limits)
 
     def new_session(principal: Principal) -> Session:
@@ -279,6 +304,10 @@ async def opened(
         disconnects=disconnects,
         flattener=flattener,
         losses=losses,
+        keyring=Keyring(registry=store.registry, store=store, access=access, streams=streams, clock=clock, ids=_IDS),
+        registrar=Registrar(
+            registry=store.registry, store=store, actors=actors, clock=clock, ids=_IDS, plan_of=_plan_of
+        ),
         clock=clock,
         limits=limits,
         metrics=metrics,
@@ -295,7 +324,7 @@ async def opened(
     running = asyncio.get_running_loop().create_task(server.run())
     await server.started()
     url, headers = f"http://127.0.0.1:{server.port}", {"x-api-key": tenants.key}
-    client = httpx2.AsyncClient(base_url=url, headers=headers, verify=False)
+    client = httpx2.AsyncClient(base_url=url, headers=headers, verify=False, timeout=WAIT_S)
     gateway = Gateway(tenants, store, actors, intake, dependencies, server, client)
     try:
         yield gateway

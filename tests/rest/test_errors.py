@@ -100,7 +100,7 @@ class BrokenAccess(Access):
     def __init__(self, failure: Exception) -> None:
         self._failure = failure
 
-    async def authenticate(self, credential: Credential | None) -> Principal:
+    async def authenticate(self, credential: Credential | None, address: str = "") -> Principal:
         raise self._failure
 
 

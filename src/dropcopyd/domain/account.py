@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from dropcopyd.domain.attenuation import UNATTENUATED, Attenuation
+
 
 class BrokerKind(StrEnum):
     """The broker of an account, as the contract names it."""
@@ -35,6 +37,8 @@ class Scope(StrEnum):
     CONTROLS_EDIT = "controls:edit"
     PAPER_EDIT = "paper:edit"
     """Set the books and the market of paper accounts: who has it can make money there out of nothing."""
+    ACCOUNTS_ADMIN = "accounts:admin"
+    KEYS_ADMIN = "keys:admin"
 
 
 class PrincipalType(StrEnum):
@@ -47,8 +51,10 @@ class PrincipalType(StrEnum):
 class Principal:
     """An authenticated caller. `key_id` is for logs and lists of streams; it never goes on the gRPC wire.
 
-    `account_ids`: the accounts it is restricted to (None = all of the organization). `expires_at_ns`: when a token
-    ends (None = a key). `streams_max`: the organization's own stream quota (None = the node's).
+    `account_ids`: the accounts it is restricted to (None = all of the organization). `expires_at_ns`: when the
+    credential ends (None = never). `streams_max`: the organization's own stream quota (None = the node's).
+    `generation`: which of the key's secrets was shown, or made the token. `address`: where the caller is, "" when
+    unknown.
     """
 
     organization_id: str
@@ -58,6 +64,20 @@ class Principal:
     key_name: str = ""
     account_ids: frozenset[str] | None = None
     expires_at_ns: int | None = None
+    streams_max: int | None = None
+    is_token: bool = False
+    generation: int = 1
+    address: str = ""
+    attenuation: Attenuation = UNATTENUATED
+
+
+@dataclass(frozen=True, slots=True)
+class Organization:
+    """Who owns accounts and keys. `streams_max`: its own stream quota (None = the node's)."""
+
+    organization_id: str
+    name: str
+    created_at_ns: int
     streams_max: int | None = None
 
 
@@ -78,6 +98,8 @@ class Account:
     time_zone: str = "UTC"
     roll_time: str = "00:00"
     created_at_ns: int = field(default=0, compare=False)
+    disabled_at_ns: int | None = field(default=None, compare=False)
+    """Since when it takes no creates and replaces, by its administrator's hand; None = it does."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,11 +21,24 @@ class AuditAction(StrEnum):
     FLATTEN_STARTED = "flatten.started"
     FLATTEN_ENDED = "flatten.ended"
     PAPER_ADJUSTED = "paper.adjusted"
+    ORGANIZATION_CREATED = "organization.created"
+    ORGANIZATION_CHANGED = "organization.changed"
+    ACCOUNT_CREATED = "account.created"
+    ACCOUNT_CHANGED = "account.changed"
+    ACCOUNT_DISABLED = "account.disabled"
+    ACCOUNT_ENABLED = "account.enabled"
+    KEY_CREATED = "key.created"
+    KEY_CHANGED = "key.changed"
+    KEY_ROTATED = "key.rotated"
+    KEY_REVOKED = "key.revoked"
+    TOKEN_MINTED = "token.minted"  # noqa: S105  an action
+    STREAM_ENDED = "stream.ended"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditEntry:
-    """One line. `principal_id` is the key's id, or `gateway` for what it does by itself; never a secret."""
+    """One line. `principal_id` is the key's id, `gateway` for what it does by itself, or `operator` for the command
+    line; never a secret."""
 
     organization_id: str
     at_ns: int

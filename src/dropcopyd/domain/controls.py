@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Final
 
 from dropcopyd.domain import money
+from dropcopyd.domain.account import Account
 from dropcopyd.domain.instrument import Instrument, is_inverse, value_of
 from dropcopyd.domain.order import OrderSide, OrderTerms, OrderType
 
@@ -23,11 +24,12 @@ _UNPRICED: Final = frozenset(
 
 
 class ControlScope(StrEnum):
-    """What a control is for, spelled as in the contract's tagged unions."""
+    """What a control is for, spelled as in the contract's tagged unions; KEY is the attenuation of a key."""
 
     ORGANIZATION = "Organization"
     ACCOUNT = "Account"
     SYMBOL = "Symbol"
+    KEY = "Key"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +88,7 @@ class Control:
     organization_id: str
     scope: ControlScope
     subject: str
-    """The organization's id, the account's id, or the symbol."""
+    """The organization's id, the account's id, the symbol, or the key's id."""
     manually_disabled: bool = False
     manual_reason: str | None = None
     is_killed: bool = False
@@ -243,9 +245,7 @@ def _prices(control: Control, ask: Ask, risk: Risk) -> Iterator[Objection]:
     if not _needs_price(limits):
         return
     age_seconds = limits.reference_age_s_max or REFERENCE_AGE_S
-    reference = ask.reference
-    if reference is not None and ask.now_ns - reference.at_ns > age_seconds * _NS:
-        reference = None
+    reference = _fresh(ask, age_seconds)
     is_unpriced = ask.terms.order_type in _UNPRICED or ask.terms.limit_price is None
     if reference is None and (is_unpriced or limits.price_collar_percent is not None):
         text = f"there is no price of {ask.instrument.symbol} younger than {age_seconds} s to judge by"
@@ -260,6 +260,31 @@ def _prices(control: Control, ask: Ask, risk: Risk) -> Iterator[Objection]:
     ):
         if limit is not None and (value := money.magnitude(value_of(ask.instrument, quantity, price))) > limit:
             yield _above(control, name, limit, value, what)
+
+
+def _fresh(ask: Ask, age_seconds: int) -> Reference | None:
+    """The reference price, if it is young enough."""
+    reference = ask.reference
+    if reference is not None and ask.now_ns - reference.at_ns > age_seconds * _NS:
+        return None
+    return reference
+
+
+def notional_of(ask: Ask) -> Decimal | None:
+    """What the whole order is worth at its dearest; None where there is no price to judge by."""
+    reference = _fresh(ask, REFERENCE_AGE_S)
+    is_unpriced = ask.terms.order_type in _UNPRICED or ask.terms.limit_price is None
+    if reference is None and is_unpriced:
+        return None
+    return money.magnitude(value_of(ask.instrument, ask.terms.quantity, _worst_price(ask, reference)))
+
+
+def closed(account: Account) -> Objection | None:
+    """The objection of an account that its administrator has disabled, whatever is asked."""
+    if account.disabled_at_ns is None:
+        return None
+    subject = account.account_id
+    return Objection(ControlScope.ACCOUNT, subject, "account_disabled", "false", "true", "the account is disabled")
 
 
 def _collar(control: Control, ask: Ask, reference: Reference, percent: Decimal) -> Iterator[Objection]:

@@ -7,6 +7,7 @@ from enum import StrEnum
 from dropcopyd.domain.account import Account, AccountStatus
 from dropcopyd.domain.adjustment import Adjustment, DayRoll
 from dropcopyd.domain.amendment import Amendment
+from dropcopyd.domain.attenuation import Spending
 from dropcopyd.domain.balance import Balance
 from dropcopyd.domain.breaks import Break
 from dropcopyd.domain.command import Command, IdempotencyRecord
@@ -92,7 +93,7 @@ class Batch:
     Records appear in the state they have after the batch, each once. `report_cursor` is the broker's place up to
     which its reports are taken in with this batch. `postings` are what it does to the folds of its positions, `roll`
     the account's new day. `parked` reports wait for what they name, `unparked` (their keys) wait no more. `breaks` are
-    what the broker said that cannot be.
+    what the broker said that cannot be. `spending` is what an attenuated key has used up with it.
     """
 
     account_id: str
@@ -113,3 +114,4 @@ class Batch:
     breaks: tuple[Break, ...] = ()
     parked: tuple[Parked, ...] = ()
     unparked: tuple[str, ...] = ()
+    spending: Spending | None = None

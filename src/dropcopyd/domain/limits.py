@@ -70,6 +70,11 @@ class Limits:
     token_lifetime_s: float = 900.0
     """Of a bearer token whose request names no lifetime."""
     token_lifetime_s_max: float = 3_600.0
+    requests_per_key: int = 10_000
+    """Requests that a key may send in one window, streams it opens included; they come back evenly."""
+    cancels_per_key: int = 100_000
+    """Further cancels in one window, once the requests are used up."""
+    rate_window_s: int = 10
     request_body_bytes_max: int = 64 * KIB
     request_head_bytes_max: int = 32 * KIB
     """Request line and headers of a REST request."""

@@ -7,15 +7,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+import structlog
+
 from dropcopyd.domain.account import Account, Principal, Scope
+from dropcopyd.domain.audit import AuditAction, AuditEntry
+from dropcopyd.domain.keys import KeyRecord, lapse_of
+from dropcopyd.domain.limits import Limits
 from dropcopyd.errors import Code, DropcopyError, InvalidError, NotFoundError
+from dropcopyd.flow.rates import Rates
 from dropcopyd.flow.tokens import NOBODY, Grant, Tokens
-from dropcopyd.ports import Clock, Ids, KeyRecord, Store
+from dropcopyd.flow.uses import KeyUses
+from dropcopyd.ports import Clock, Ids, Store
+
+_log = structlog.get_logger()
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 _KEY: Final = re.compile(r"dc_([a-z0-9]{1,32})_([A-Za-z0-9]{20,128})", re.ASCII)
 _BEARER: Final = re.compile(r"bearer +([!-~]+)", re.ASCII | re.IGNORECASE)
 _NS: Final = 1_000_000_000
+_FAR_NS: Final = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +50,12 @@ def credential_of(api_keys: Sequence[object], authorizations: Sequence[object]) 
 def mint_key(ids: Ids) -> tuple[str, str]:
     """A new API key: (key_id, the whole key as the caller sends it). Only its `digest` is ever stored."""
     key_id = ids.command_id().lower()
-    return key_id, f"dc_{key_id}_{ids.secret()}"
+    return key_id, mint_secret(key_id, ids)
+
+
+def mint_secret(key_id: str, ids: Ids) -> str:
+    """A whole key of that id with a new secret."""
+    return f"dc_{key_id}_{ids.secret()}"
 
 
 def digest(pepper: bytes, api_key: str) -> bytes:
@@ -58,46 +73,75 @@ def parse_uuid(text: str, pointer: str) -> str:
 class Access:
     """Authenticates keys and authorizes principals; keys are read anew each time, so a disabled one ends at once."""
 
-    def __init__(self, store: Store, pepper: bytes, clock: Clock) -> None:
+    def __init__(self, store: Store, pepper: bytes, clock: Clock, limits: Limits | None = None) -> None:
         self._store = store
         self._pepper = pepper
         self._clock = clock
         self._tokens = Tokens(pepper)
+        self.rates = Rates(clock, limits or Limits())
+        """What each key may send."""
+        self.uses = KeyUses()
+        """When keys were used last."""
 
-    async def authenticate(self, credential: Credential | None) -> Principal:
-        """The principal of a key or token.
+    async def authenticate(self, credential: Credential | None, address: str = "") -> Principal:
+        """The principal of a key or token shown by a peer at that address ("" = unknown: good for unrestricted keys).
 
         Raises DropcopyError(UNAUTHENTICATED), the same for every reason, or TOKEN_EXPIRED for a token of ours.
         """
         if credential is None:
             raise _nobody()
-        return await (self._by_token if credential.is_token else self._by_key)(credential.word)
+        principal = await (self._by_token if credential.is_token else self._by_key)(credential.word, address)
+        self.uses.note(principal.key_id, self._clock.now_ns(), address)
+        return principal
 
-    async def _by_key(self, api_key: str) -> Principal:
+    async def admit(self, credential: Credential | None, address: str, scope: Scope) -> Principal:
+        """The principal, counted against its key's rate, that holds the scope.
+
+        Raises DropcopyError: UNAUTHENTICATED, TOKEN_EXPIRED, RATE_LIMITED, PERMISSION_DENIED.
+        """
+        principal = await self.authenticate(credential, address)
+        refusal = self.rates.take(principal).refusal
+        if refusal is not None:
+            raise refusal
+        self.require(principal, scope)
+        return principal
+
+    async def _by_key(self, api_key: str, address: str) -> Principal:
         match = _KEY.fullmatch(api_key)
         if match is None:
             raise _nobody()
         record = await self._store.find_key(match.group(1))
-        expected = record.digest if record is not None else bytes(32)
-        is_right = hmac.compare_digest(expected, digest(self._pepper, api_key))
-        if record is None or not is_right or record.is_disabled:
+        given = digest(self._pepper, api_key)
+        is_current = hmac.compare_digest(bytes(32) if record is None else record.digest, given)
+        is_previous = hmac.compare_digest((record and record.previous_digest) or bytes(32), given)
+        if record is None or not (is_current or is_previous):
             raise _nobody()
-        return _principal_of(record)
+        generation = record.generation if is_current else record.generation - 1
+        self._require_good(record, generation, address)
+        return record.principal(generation, address)
 
-    async def _by_token(self, token: str) -> Principal:
+    async def _by_token(self, token: str, address: str) -> Principal:
         grant = self._tokens.read(token)
         if grant.expires_at_ns <= self._clock.now_ns():
             raise DropcopyError(Code.TOKEN_EXPIRED, "the bearer token has expired; mint another one")
         record = await self._store.find_key(grant.key_id)
-        if record is None or record.is_disabled:
+        if record is None:
             raise _nobody()
-        principal = _principal_of(record)
+        self._require_good(record, grant.generation, address)
+        principal = record.principal(grant.generation, address)
         return replace(
             principal,
             scopes=principal.scopes & grant.scopes,
-            account_ids=grant.account_ids,
+            account_ids=_both(principal.account_ids, grant.account_ids),
             expires_at_ns=grant.expires_at_ns,
+            is_token=True,
         )
+
+    def _require_good(self, record: KeyRecord, generation: int, address: str) -> None:
+        lapse = lapse_of(record, generation, address, self._clock.now_ns())
+        if lapse is not None:
+            _log.info("key.refused", key_id=record.key_id, cause=lapse, address=address)
+            raise _nobody()
 
     async def mint_token(
         self,
@@ -106,20 +150,42 @@ class Access:
         account_ids: frozenset[str] | None,
         lifetime_s: int,
     ) -> tuple[str, Grant]:
-        """A token for a part of the principal's rights (None = all it has), never for more.
+        """A token for a part of the principal's rights (None = all it has), never for more; noted in the audit log.
 
         Raises DropcopyError: PERMISSION_DENIED for a scope that the key lacks and when the principal is a token itself,
         NotFoundError for an account that is not the organization's.
         """
-        if principal.expires_at_ns is not None:
+        if principal.is_token:
             raise DropcopyError(Code.PERMISSION_DENIED, "a token mints no tokens; use the key")
         for scope in sorted(scopes or ()):
             self.require(principal, scope)
         for account_id in sorted(account_ids or ()):
             await self.account(principal, account_id, "/account_ids")
-        expires_at_ns = self._clock.now_ns() + lifetime_s * _NS
-        grant = Grant(principal.key_id, scopes or principal.scopes, account_ids or principal.account_ids, expires_at_ns)
+        now_ns = self._clock.now_ns()
+        expires_at_ns = min(now_ns + lifetime_s * _NS, principal.expires_at_ns or _FAR_NS)
+        grant = Grant(
+            principal.key_id,
+            scopes or principal.scopes,
+            account_ids or principal.account_ids,
+            expires_at_ns,
+            principal.generation,
+        )
+        detail = {"scopes": " ".join(sorted(grant.scopes)), "lifetime_s": str(lifetime_s)}
+        await self._store.audit(
+            AuditEntry(
+                organization_id=principal.organization_id,
+                at_ns=now_ns,
+                principal_id=principal.key_id,
+                action=AuditAction.TOKEN_MINTED,
+                subject=principal.key_id,
+                detail=detail,
+            )
+        )
         return self._tokens.write(grant), grant
+
+    def digest(self, api_key: str) -> bytes:
+        """What is kept of a key."""
+        return digest(self._pepper, api_key)
 
     def require(self, principal: Principal, scope: Scope) -> None:
         """Raises DropcopyError(PERMISSION_DENIED) naming the scope that the key lacks."""
@@ -141,10 +207,11 @@ class Access:
             raise DropcopyError(Code.PERMISSION_DENIED, "this credential is for some accounts only; name one of them")
 
 
-def _principal_of(record: KeyRecord) -> Principal:
-    return Principal(
-        record.organization_id, record.key_id, record.scopes, key_name=record.name, streams_max=record.streams_max
-    )
+def _both(one: frozenset[str] | None, other: frozenset[str] | None) -> frozenset[str] | None:
+    """The accounts that both allow; None = all."""
+    if one is None or other is None:
+        return other if one is None else one
+    return one & other
 
 
 def _nobody() -> DropcopyError:

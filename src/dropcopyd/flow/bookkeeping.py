@@ -58,7 +58,10 @@ class DayRoller:
         """Begin what is due; seconds until there may be more to do."""
         pause_s = _LOOK_S
         try:
-            for account in await self._store.accounts():
+            accounts = await self._store.accounts()
+            for account in accounts:  # all in one turn of the loop: what is read later is newer
+                self._actors.renew(account)
+            for account in accounts:
                 await self._roll(account)
                 due_s = (next_roll_ns(account, self._clock.now_ns()) - self._clock.now_ns()) / _NS
                 pause_s = min(pause_s, max(0.0, due_s))

@@ -15,6 +15,7 @@ from typing import Final
 import structlog
 
 from dropcopyd.domain.account import Account, BrokerKind, Principal, PrincipalType
+from dropcopyd.domain.attenuation import UNATTENUATED, Spending
 from dropcopyd.domain.audit import AuditAction, AuditEntry
 from dropcopyd.domain.command import Command
 from dropcopyd.domain.controls import (
@@ -26,6 +27,7 @@ from dropcopyd.domain.controls import (
     Objection,
     Reference,
     Risk,
+    closed,
     needs_reference,
     objection,
     only_reduces,
@@ -36,11 +38,13 @@ from dropcopyd.domain.controls import (
 from dropcopyd.domain.exposure import leaves_at_most
 from dropcopyd.domain.flatten import Flatten
 from dropcopyd.domain.instrument import Instrument
+from dropcopyd.domain.key_limits import standing_objection
 from dropcopyd.domain.order import ActionType, OrderSide, OrderTerms
 from dropcopyd.domain.state import Chain
 from dropcopyd.errors import Code, DropcopyError
 from dropcopyd.flow.ownership import Actor
 from dropcopyd.flow.risk import flattening, objection_to_closing, pooled_risk_of, risk_of
+from dropcopyd.flow.spending import KeyAsk, KeySpending
 from dropcopyd.ports import Clock, Store
 
 _log = structlog.get_logger()
@@ -93,9 +97,11 @@ class Controls:
         """Accounts that are being flattened."""
         self._unknown: dict[_Place, tuple[str, Decimal, str]] = {}
         """Losses that are limited and not known: the rule, its limit, and why not."""
+        self._keys = KeySpending()
 
     async def open(self) -> None:
         """Read what is in force; before anything is judged."""
+        self._keys.load(await self._store.spent())
         for control in await self._store.controls():
             self._controls[control.organization_id, control.scope, control.subject] = control
 
@@ -120,11 +126,15 @@ class Controls:
         is_killed = any(one.is_killed for one in held) or (kept is not None and kept.is_killed)
         return replace(held[-1], is_killed=is_killed)
 
-    def evaluate(self, account: Account, symbol: str | None) -> list[Objection]:
-        """What would stop any new order of the account now, in the symbol if one is given."""
-        flatten = self._flattens.get(account.account_id)
+    def evaluate(self, account: Account, symbol: str | None, principal: Principal | None = None) -> list[Objection]:
+        """What would stop any new order of the account now, in the symbol if one is given, sent by the principal."""
+        flatten, closure = self._flattens.get(account.account_id), closed(account)
         found: list[Objection] = [] if flatten is None else [flattening(flatten)]
-        for control in self.in_force(account, symbol):
+        found += [] if closure is None else [closure]
+        controls = self.in_force(account, symbol)
+        if principal is not None and principal.attenuation is not UNATTENUATED:
+            controls.append(self._keys.learn(principal.key_id, principal.attenuation, account.organization_id))
+        for control in controls:
             off = switched_off(control)
             unknown = self._unknown.get(_place(control))
             if off is not None:
@@ -135,24 +145,38 @@ class Controls:
                 found += rules_of_symbol(control, symbol, is_live=_is_live(account))
         return found
 
-    def judge(self, actor: Actor, wanted: Wanted) -> None:
+    def judge(self, actor: Actor, wanted: Wanted, principal: Principal | None = None) -> Spending | None:
         """Inside the account's section, right before the command is registered. Raises ControlError.
 
-        A command that passes counts against the rates.
+        A command that passes counts against the rates, and against the limits of an attenuated key: what that used up
+        is to be committed with the command.
         """
         flatten = self._flattens.get(actor.account.account_id)
-        if flatten is not None:
-            raise ControlError(flattening(flatten))
+        found = closed(actor.account) if flatten is None else flattening(flatten)
         controls = self.in_force(actor.account, wanted.instrument.symbol)
-        if not controls:
-            return
-        found = self._objection(actor, controls, wanted)
+        key_ask = self._key_ask(actor, wanted, principal)
+        if found is None and key_ask is not None:
+            found = self._keys.objection(key_ask, _own_risk(actor, wanted))
+        if found is None and controls:
+            found = self._objection(actor, controls, wanted)
         if found is None:
             found = next(filter(None, (self._too_fast(control) for control in controls)), None)
         if found is not None:
             raise ControlError(found)
         for control in controls:
             self._count(control)
+        return None if key_ask is None else self._keys.spend(key_ask)
+
+    def _key_ask(self, actor: Actor, wanted: Wanted, principal: Principal | None) -> KeyAsk | None:
+        """What is asked of an attenuated key; None for any other."""
+        if principal is None:
+            return None
+        if principal.attenuation is UNATTENUATED:
+            self._keys.forget(principal.key_id)
+            return None
+        control = self._keys.learn(principal.key_id, principal.attenuation, actor.account.organization_id)
+        before = None if wanted.chain is None else wanted.chain.order.terms
+        return KeyAsk(control, principal.attenuation, actor.account, self._ask(actor, wanted), before)
 
     def recheck(self, actor: Actor, command: Command) -> Objection | None:
         """When the attempt of a command is about to begin: whether it may still leave. A cancel always may."""
@@ -161,11 +185,18 @@ class Controls:
         flatten = self._flattens.get(actor.account.account_id)
         if flatten is not None:
             return objection_to_closing(actor, flatten, command)
+        off = closed(actor.account)
         controls = self.in_force(actor.account, command.instrument.symbol)
-        if not controls:
-            return None
+        key = self._keys.known(command.principal_id, actor.account.organization_id)
+        if off is not None or not (controls or key):
+            return off
         chain = actor.state.chains[command.order_id]
-        return self._objection(actor, controls, Wanted(command.instrument, command.order_side, command.terms, chain))
+        wanted = Wanted(command.instrument, command.order_side, command.terms, chain)
+        found = self._objection(actor, controls, wanted)
+        if found is None and key is not None:
+            control, limits = key
+            found = standing_objection(control, limits, self._ask(actor, wanted), _own_risk(actor, wanted))
+        return found
 
     def watched(self) -> list[Control]:
         """The controls that limit a loss."""
@@ -191,10 +222,10 @@ class Controls:
         flatten = self._flattens.get(account.account_id)
         return None if flatten is None else flatten.closer
 
-    def _objection(self, actor: Actor, controls: Sequence[Control], wanted: Wanted) -> Objection | None:
+    def _ask(self, actor: Actor, wanted: Wanted, *, is_priced: bool = True) -> Ask:
         chain, account = wanted.chain, actor.account
         is_new = chain is None or not chain.order.is_accepted
-        ask = Ask(
+        return Ask(
             instrument=wanted.instrument,
             order_side=wanted.order_side,
             terms=wanted.terms,
@@ -202,9 +233,12 @@ class Controls:
             is_create=is_new,
             is_live=_is_live(account),
             now_ns=self._clock.now_ns(),
-            reference=self._references(account, wanted.instrument) if needs_reference(controls) else None,
+            reference=self._references(account, wanted.instrument) if is_priced else None,
         )
-        order_id = None if chain is None else chain.order.order_id
+
+    def _objection(self, actor: Actor, controls: Sequence[Control], wanted: Wanted) -> Objection | None:
+        ask = self._ask(actor, wanted, is_priced=needs_reference(controls))
+        order_id = None if wanted.chain is None else wanted.chain.order.order_id
         risks: dict[bool, Risk] = {}
         for control in controls:
             is_own = control.scope is ControlScope.ACCOUNT
@@ -434,6 +468,12 @@ def _require_version(current: Control, version: int | None) -> None:
             f"the control has version {current.version}, not {version}; read it again",
             version=current.version,
         )
+
+
+def _own_risk(actor: Actor, wanted: Wanted) -> Risk:
+    """What is at risk in the account beside the order."""
+    order_id = None if wanted.chain is None else wanted.chain.order.order_id
+    return risk_of(actor, wanted.instrument, order_id)
 
 
 def _place(control: Control) -> _Place:

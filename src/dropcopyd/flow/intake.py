@@ -8,7 +8,7 @@ twin that comes while the first is being committed waits for it.
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import structlog
@@ -113,9 +113,16 @@ class Intake:
         self.is_draining = False
 
     async def submit(
-        self, principal: Principal, account: Account, request: SubmitRequest, idempotency_key: str | None
+        self,
+        principal: Principal,
+        account: Account,
+        request: SubmitRequest,
+        idempotency_key: str | None,
+        refusal: DropcopyError | None = None,
     ) -> str:
         """The id of the intent that the command created or went to, once it is durable.
+
+        `refusal`: the rate limit's; it is raised unless the command is a cancel, or its key has an answer already.
 
         Raises NotFoundError (intent, order, symbol), InvalidError (TIME_IN_FORCE_REFUSED: not at this broker),
         DropcopyError (IDEMPOTENCY_KEY_REUSED with the pointer of the first differing field, OVERLOADED,
@@ -130,6 +137,8 @@ class Intake:
         try:
             async with actor.serial():
                 known = await self._known(account, idempotency_key, canonical)
+                if known is None and refusal is not None and request.action_type is not ActionType.CANCEL:
+                    raise refusal
                 if known is None:
                     intent_id, done = await self._decide(principal, actor, request, idempotency_key, canonical)
                 else:
@@ -256,14 +265,17 @@ class Intake:
             idempotency = IdempotencyRecord(key, canonical, command.intent_id, command.seq)
 
         def decision(state: AccountState, _now_ns: int) -> Batch:
-            return (
+            batch = (
                 machine.create(state, command, idempotency)
                 if chain is None
                 else machine.amend(state, command, idempotency)
             )
+            return batch if spending is None else replace(batch, spending=spending)
 
+        spending = None
         if is_judged and request.action_type is not ActionType.CANCEL:
-            self._controls.judge(actor, Wanted(instrument, command.order_side, command.terms, chain))
+            wanted = Wanted(instrument, command.order_side, command.terms, chain)
+            spending = self._controls.judge(actor, wanted, principal)
         registered = actor.register(decision, then=lambda _batch: self._dispatcher.ready(actor, command))
         if registered is None:
             raise AssertionError("a new command always yields a batch")

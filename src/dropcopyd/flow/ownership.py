@@ -329,6 +329,12 @@ class Actors:
     def __iter__(self) -> Any:
         return iter(tuple(self._actors.values()))
 
+    def renew(self, account: Account) -> None:
+        """Let decisions know what its administrator has changed of an account."""
+        actor = self._actors.get(account.account_id)
+        if actor is not None:
+            actor.account = account
+
     async def get(self, account_id: str) -> Actor:
         """The account's actor; the account exists."""
         actor = self._actors.get(account_id)

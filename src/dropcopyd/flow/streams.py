@@ -13,7 +13,9 @@ from typing import Final, Protocol
 
 import structlog
 
-from dropcopyd.domain.account import Principal
+from dropcopyd.domain.account import Principal, Scope
+from dropcopyd.domain.audit import AuditAction, AuditEntry
+from dropcopyd.domain.keys import KeyRecord, is_narrower, lapse_of
 from dropcopyd.domain.limits import Limits
 from dropcopyd.errors import Code, DropcopyError, NotFoundError, StoreError
 from dropcopyd.flow.session import Session
@@ -116,11 +118,20 @@ class Streams:
         """The organization's open streams, oldest first."""
         return [stream for stream in self._open.values() if stream.principal.organization_id == organization_id]
 
-    def end(self, organization_id: str, stream_id: str) -> None:
-        """End one of the organization's streams. Raises NotFoundError for one that is not open, or foreign."""
+    async def end(self, principal: Principal, stream_id: str) -> None:
+        """End a stream of the principal's organization. Raises NotFoundError for one that is not open, or foreign."""
         stream = self._open.get(stream_id)
-        if stream is None or stream.principal.organization_id != organization_id:
+        if stream is None or stream.principal.organization_id != principal.organization_id:
             raise NotFoundError(Code.STREAM_NOT_FOUND, f"there is no open stream {stream_id}")
+        entry = AuditEntry(
+            organization_id=principal.organization_id,
+            at_ns=self._clock.now_ns(),
+            principal_id=principal.key_id,
+            action=AuditAction.STREAM_ENDED,
+            subject=stream_id,
+            detail={"key_id": stream.principal.key_id, "edge": stream.edge.value},
+        )
+        await self._store.audit(entry)
         stream.wire.fail(DropcopyError(Code.STREAM_ENDED, "the stream was ended by its organization"))
 
     async def run(self) -> None:
@@ -133,7 +144,7 @@ class Streams:
                 self._tend(stream, now_ns)
             if now_ns >= self._revocation_at_ns:
                 self._revocation_at_ns = now_ns + int(_REVOCATION_S * _NS)
-                await self._end_revoked()
+                await self.end_revoked()
 
     def _tend(self, stream: OpenStream, now_ns: int) -> None:
         stalled_ns = stream.wire.stalled_since_ns
@@ -147,24 +158,26 @@ class Streams:
                 )
             )
         elif expires_at_ns is not None and expires_at_ns <= self._clock.now_ns():
-            stream.wire.fail(DropcopyError(Code.TOKEN_EXPIRED, "the bearer token has expired; mint another one"))
+            stream.wire.fail(_expired(stream.principal))
         elif now_ns >= stream.beat_at_ns:
             stream.beat_at_ns = now_ns + int(self._limits.heartbeat_s * _NS)
             stream.session.beat()
 
-    async def _end_revoked(self) -> None:
-        """End the streams of keys that have been disabled."""
+    async def end_revoked(self) -> None:
+        """End the streams whose credential is not good any more: disabled, rotated away, narrowed."""
         keys = {stream.principal.key_id for stream in self._open.values()}
         if not keys:
             return
         try:
-            disabled = await self._store.disabled_keys(keys)
+            found = await self._store.find_keys(keys)
         except StoreError as error:
             _log.error("streams.keys_unreadable", code=error.code.value)
             return
+        now_ns = self._clock.now_ns()
         for stream in list(self._open.values()):
-            if stream.principal.key_id in disabled:
-                stream.wire.fail(DropcopyError(Code.UNAUTHENTICATED, "the key has been disabled"))
+            refusal = _revoked(stream.principal, found.get(stream.principal.key_id), now_ns)
+            if refusal is not None:
+                stream.wire.fail(refusal)
 
     async def drain(self, within_s: float) -> None:
         """Say goodbye on every stream and end it with UNAVAILABLE; what is committed can be resumed."""
@@ -175,6 +188,21 @@ class Streams:
         await asyncio.gather(*waits, return_exceptions=True)
         for stream in list(self._open.values()):
             stream.wire.fail(DropcopyError(Code.DRAINING, "the gateway is shutting down; reconnect with your cursor"))
+
+
+def _expired(principal: Principal) -> DropcopyError:
+    if principal.is_token:
+        return DropcopyError(Code.TOKEN_EXPIRED, "the bearer token has expired; mint another one")
+    return DropcopyError(Code.UNAUTHENTICATED, "the key has expired")
+
+
+def _revoked(principal: Principal, record: KeyRecord | None, now_ns: int) -> DropcopyError | None:
+    """Why a stream of the principal ends, as its key is now."""
+    if record is None or lapse_of(record, principal.generation, principal.address, now_ns) is not None:
+        return DropcopyError(Code.UNAUTHENTICATED, "the key has been disabled, rotated or restricted")
+    if Scope.STREAM_READ not in record.scopes or is_narrower(record, principal):
+        return DropcopyError(Code.PERMISSION_DENIED, "the key may not read all of this stream any more")
+    return None
 
 
 def cursors_text(stream: OpenStream) -> str:

@@ -2,7 +2,8 @@
 
 A token is `dct_`, base64url(JSON of the grant), `.` and base64url(HMAC-SHA256 of it under a secret derived from the
 folder's). Nothing is stored: a token is good while its signature is right, its time is not over and its key is not
-disabled; it never has a scope that the key does not have now.
+neither disabled nor expired nor rotated away; it never has a scope or account that the key does not have now, and its
+attenuation is the key's.
 """
 
 import base64
@@ -18,19 +19,24 @@ from dropcopyd.errors import Code, DropcopyError
 
 PREFIX: Final = "dct_"
 TOKEN_CHARACTERS_MAX: Final = 4_096
-NOBODY: Final = "the credential is missing, unknown or disabled; give one of x-api-key and authorization: Bearer"
+NOBODY: Final = (
+    "the credential is missing, unknown, disabled, expired or not for this address; give one of x-api-key and"
+    " authorization: Bearer"
+)
 """The one answer to every bad credential."""
 _PURPOSE: Final = b"dropcopy bearer token 1"
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a token says. `account_ids` None = every account that the key may see."""
+    """What a token says. `account_ids` None = every account that the key may see. `generation`: which of the key's
+    secrets made it; it ends with that one."""
 
     key_id: str
     scopes: frozenset[Scope]
     account_ids: frozenset[str] | None
     expires_at_ns: int
+    generation: int = 1
 
 
 class Tokens:
@@ -42,7 +48,13 @@ class Tokens:
     def write(self, grant: Grant) -> str:
         """The token of a grant."""
         accounts = None if grant.account_ids is None else sorted(grant.account_ids)
-        facts = {"k": grant.key_id, "s": sorted(grant.scopes), "a": accounts, "e": grant.expires_at_ns}
+        facts = {
+            "k": grant.key_id,
+            "s": sorted(grant.scopes),
+            "a": accounts,
+            "e": grant.expires_at_ns,
+            "g": grant.generation,
+        }
         body = json.dumps(facts, separators=(",", ":")).encode()
         return f"{PREFIX}{_encode(body)}.{_encode(self._sign(body))}"
 
@@ -59,7 +71,8 @@ class Tokens:
             raise _no_token()
         facts = json.loads(body)
         accounts = None if facts["a"] is None else frozenset(facts["a"])
-        return Grant(facts["k"], frozenset(Scope(word) for word in facts["s"]), accounts, facts["e"])
+        scopes = frozenset(Scope(word) for word in facts["s"])
+        return Grant(facts["k"], scopes, accounts, facts["e"], facts.get("g", 1))
 
     def _sign(self, body: bytes) -> bytes:
         return hmac.new(self._secret, body, hashlib.sha256).digest()

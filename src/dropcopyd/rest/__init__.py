@@ -8,7 +8,8 @@ and `read` are the routes, `events` the account's stream as server-sent events; 
 to HTTP. `openapi` and `docs` describe it all, `app` puts it together, `protocol` and `server` put it on a socket.
 
 Invariants:
-- Order of checks: key, scope, account, idempotency key, body. Nothing of a later step shows before an earlier one.
+- Order of checks: key, rate, scope, account, idempotency key, body; a submit that the rate refuses is refused after
+  its body, for a cancel and a repeated submit pass it. Nothing of a later step shows before an earlier one.
 - A submit is answered after its intent is durable, and only `flow.intake` decides about it. A caller that goes away
   changes nothing: what was committed stays, and the same Idempotency-Key brings the first answer again.
 - Amounts enter and leave as strings; no float exists here. Times leave as RFC 3339 with nine decimals and Z.

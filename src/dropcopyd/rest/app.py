@@ -22,14 +22,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from dropcopyd.errors import Code, DropcopyError
 from dropcopyd.ports import Clock
 from dropcopyd.rest import docs, openapi, schemas
+from dropcopyd.rest.accounts import AccountRoutes
 from dropcopyd.rest.armings import ArmingRoutes
 from dropcopyd.rest.controls import ControlRoutes
 from dropcopyd.rest.errors import internal_response, problem_response
 from dropcopyd.rest.events import EventRoutes
 from dropcopyd.rest.exports import ExportRoutes
 from dropcopyd.rest.flattens import FlattenRoutes
-from dropcopyd.rest.gate import Dependencies, answer
+from dropcopyd.rest.gate import RATE_SCOPE, Dependencies, answer
 from dropcopyd.rest.history import HistoryRoutes
+from dropcopyd.rest.keys import KeyRoutes
 from dropcopyd.rest.metrics import MetricsRoutes
 from dropcopyd.rest.paper import PaperRoutes
 from dropcopyd.rest.read import ReadRoutes
@@ -46,13 +48,16 @@ _BUCKETS_S: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
 _GONE: Final = "gone"
 """The status of a request whose client left before it was answered, in metrics."""
 _NO_ROUTE: Final = "none"
-_CORS_METHODS: Final = ("GET", "POST", "PUT", "DELETE")
+_CORS_METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _CORS_REQUEST_HEADERS: Final = (
     *("authorization", "x-api-key", "content-type", "idempotency-key", "if-match"),
     *("last-event-id", "cache-control", "dropcopy-arm"),
     *("connect-protocol-version", "connect-timeout-ms", "grpc-timeout", "x-grpc-web", "x-user-agent"),
 )
-_CORS_ANSWER_HEADERS: Final = ("location", "retry-after", "grpc-status", "grpc-message", "dropcopy-code")
+_CORS_ANSWER_HEADERS: Final = (
+    *("location", "retry-after", "ratelimit", "ratelimit-policy"),
+    *("grpc-status", "grpc-message", "dropcopy-code"),
+)
 _DESCRIPTION: Final = (
     "Orders in, records out. Amounts are JSON strings, times RFC 3339 in UTC. Every refusal is problem+json"
     " (RFC 9457) with a stable `code`; docs/errors.md says what to do about each."
@@ -85,6 +90,8 @@ def create_app(
     app.include_router(ExportRoutes(dependencies).router(), tags=["records"])
     app.include_router(EventRoutes(dependencies).router(), tags=["streams"])
     app.include_router(StreamRoutes(dependencies).router(), tags=["streams"])
+    app.include_router(AccountRoutes(dependencies).router(), tags=["administration"])
+    app.include_router(KeyRoutes(dependencies).router(), tags=["administration"])
     app.include_router(TokenRoutes(dependencies).router(), tags=["tokens"])
     app.include_router(ControlRoutes(dependencies).router(), tags=["controls"])
     app.include_router(FlattenRoutes(dependencies).router(), tags=["controls"])
@@ -247,6 +254,9 @@ class Guard:
                 status = str(message["status"])
                 took_s = (self._clock.monotonic_ns() - begun_ns) / _NS
                 self._metrics.seconds.labels(_route(scope)).observe(took_s)  # a stream goes on after this
+                rate = scope.get(RATE_SCOPE)
+                if rate is not None:
+                    message = {**message, "headers": [*message.get("headers", ()), *rate]}
             await send(message)
 
         try:

@@ -1,5 +1,6 @@
 """The bodies of the control routes: shapes for the document, and the strict reading of them."""
 
+import json
 import re
 from dataclasses import fields
 from typing import Annotated, Any, Final, TypeVar
@@ -95,7 +96,7 @@ class Limits(Shape):
 def read(body: type[_Body], value: Any) -> _Body:
     """A JSON value as that body. Raises InvalidError with the pointer of the first member at fault."""
     try:
-        return body.model_validate(_plain(value))
+        return body.model_validate_json(json.dumps(_plain(value)))  # as JSON: enums by their words
     except ValidationError as error:
         fault = error.errors()[0]
         pointer = "".join(f"/{str(part)[:64]}" for part in fault["loc"])
@@ -103,14 +104,11 @@ def read(body: type[_Body], value: Any) -> _Body:
 
 
 def _plain(value: Any) -> Any:
-    """Whole JSON numbers as int: `read_json` keeps every number as it was written. Sides as their enum."""
+    """Whole JSON numbers as int: `read_json` keeps every number as it was written."""
     if isinstance(value, Number):
         return int(value) if re.fullmatch(r"-?[0-9]{1,18}", value, re.ASCII) else float("nan")
     if isinstance(value, dict):
-        plain = {name: _plain(one) for name, one in value.items()}
-        if plain.get("side") in set(OrderSide):
-            plain["side"] = OrderSide(plain["side"])
-        return plain
+        return {name: _plain(one) for name, one in value.items()}
     return [_plain(one) for one in value] if isinstance(value, list) else value
 
 

@@ -28,18 +28,6 @@ from dropcopyd.rest.times import render_time
 
 _VERSION: Final = re.compile(r'"?([0-9]{1,18})"?', re.ASCII)
 _NEWEST: Final = 2**62
-_BODY_CODES: Final = (
-    Code.UNSUPPORTED_MEDIA_TYPE,
-    Code.BODY_TOO_LARGE,
-    Code.REQUEST_TIMEOUT,
-    Code.INVALID_JSON,
-)
-_ORGANIZATION_CODES: Final = (
-    *openapi.TRANSPORT_CODES,
-    *openapi.CREDENTIAL_CODES,
-    Code.INVALID_ARGUMENT,
-    Code.STORE_FAILED,
-)
 _VERSION_CODES: Final = (Code.VERSION_REQUIRED, Code.VERSION_CONFLICT)
 _ACCOUNT: Final = "/v1/controls/accounts/{account_id}"
 _HALTED: Final = (Code.ACCOUNT_HALTED,)
@@ -58,13 +46,13 @@ class ControlRoutes:
         """The routes, described."""
         router = APIRouter(redirect_slashes=False)
         edit, read, trade = Scope.CONTROLS_EDIT, Scope.RECORDS_READ, Scope.INTENTS_EDIT
-        of_account = (*openapi.ADMISSION_CODES, *_BODY_CODES)
-        of_all = (*_ORGANIZATION_CODES, *_BODY_CODES)
+        of_account = (*openapi.ADMISSION_CODES, *openapi.BODY_CODES)
+        of_all = (*openapi.ORGANIZATION_CODES, *openapi.BODY_CODES)
         switch, limit = control_bodies.Switch, control_bodies.Limits
         control, killed = schemas.Control, schemas.Killed
         described: tuple[tuple[str, str, Any, str, Any, Any, Any, Scope], ...] = (
-            ("GET", "/v1/controls", self.controls, "All controls", schemas.ControlPage, _ORGANIZATION_CODES, None,
-             read),
+            ("GET", "/v1/controls", self.controls, "All controls", schemas.ControlPage, openapi.ORGANIZATION_CODES,
+             None, read),
             ("POST", "/v1/controls/evaluate", self.evaluate, "What would stop an order now", schemas.Evaluation,
              (*of_all, Code.ACCOUNT_NOT_FOUND), control_bodies.Evaluate, read),
             ("PUT", _ACCOUNT, self.switch_account, "Disable or enable an account", schemas.AccountControl,
@@ -88,9 +76,9 @@ class ControlRoutes:
             ("POST", "/v1/kill", self.kill_organization, "Kill the organization", killed, (*of_all, *_HALTED),
              control_bodies.Kill, edit),
             ("DELETE", "/v1/kill", self.release_organization, "Release the organization's kill", control,
-             (*_ORGANIZATION_CODES, *_VERSION_CODES), None, edit),
+             (*openapi.ORGANIZATION_CODES, *_VERSION_CODES), None, edit),
             ("GET", "/v1/audit", self.audit, "The audit log, newest first", schemas.AuditPage,
-             (*_ORGANIZATION_CODES, Code.INVALID_CURSOR), None, read),
+             (*openapi.ORGANIZATION_CODES, Code.INVALID_CURSOR), None, read),
         )  # fmt: skip
         for method, path, endpoint, summary, model, codes, body, scope in described:
             parameters = [openapi.ACCOUNT_ID] if "{account_id}" in path else []
@@ -122,7 +110,7 @@ class ControlRoutes:
         refuse_unknown_parameters(request)
         asked = control_bodies.read(control_bodies.Evaluate, await read_json(request, self._limits))
         account = await self._access.account(principal, parse_uuid(asked.account_id, "/account_id"), "/account_id")
-        found = self._controls.evaluate(account, asked.symbol)
+        found = self._controls.evaluate(account, asked.symbol, principal)
         return answer({"allowed": not found, "triggered": [_triggered(one) for one in found]})
 
     async def audit(self, request: Request) -> Response:
@@ -183,7 +171,7 @@ class ControlRoutes:
 
     async def cancel_all(self, request: Request) -> Response:
         """Cancel what works, all or by side, symbol and strategy."""
-        principal, account = await admit(self._access, request, Scope.INTENTS_EDIT)
+        principal, account = await admit(self._access, request, Scope.INTENTS_EDIT, is_cancel=True)
         asked = control_bodies.read(control_bodies.CancelAll, await read_json(request, self._limits))
         side = None if asked.side is None else OrderSide(asked.side)
         wanted = CancelFilter(order_side=side, symbol=asked.symbol, strategy_id=asked.strategy_id)
@@ -191,7 +179,7 @@ class ControlRoutes:
 
     async def kill_account(self, request: Request) -> Response:
         """Latch, withhold, cancel."""
-        principal, account = await admit(self._access, request, Scope.CONTROLS_EDIT)
+        principal, account = await admit(self._access, request, Scope.CONTROLS_EDIT, is_cancel=True)
         asked = control_bodies.read(control_bodies.Kill, await read_json(request, self._limits))
         control, cancelled = await self._cancels.kill_account(principal, account, asked.reason)
         return answer({"control": _control(control), **_cancelled(cancelled)})
@@ -204,7 +192,7 @@ class ControlRoutes:
 
     async def kill_organization(self, request: Request) -> Response:
         """Latch, withhold, cancel: every account."""
-        principal = await self._organization(request, Scope.CONTROLS_EDIT)
+        principal = await self._organization(request, Scope.CONTROLS_EDIT, is_cancel=True)
         asked = control_bodies.read(control_bodies.Kill, await read_json(request, self._limits))
         control, cancelled = await self._cancels.kill_organization(principal, asked.reason)
         return answer({"control": _control(control), **_cancelled(cancelled)})
@@ -217,9 +205,9 @@ class ControlRoutes:
 
     # --- inside ---------------------------------------------------------------------------------------------------
 
-    async def _organization(self, request: Request, scope: Scope, *known: str) -> Principal:
+    async def _organization(self, request: Request, scope: Scope, *known: str, is_cancel: bool = False) -> Principal:
         """Who asks for all of his organization."""
-        principal = await identify(self._access, request, scope)
+        principal = await identify(self._access, request, scope, is_cancel=is_cancel)
         self._access.require_all_accounts(principal)
         refuse_unknown_parameters(request, *known)
         return principal

@@ -37,12 +37,14 @@ STATUS: Final[Mapping[Code, tuple[int, str]]] = {
     Code.HISTORY_GONE: (410, "No longer kept"),
     Code.STREAM_NOT_FOUND: (404, "No such stream"),
     Code.FLATTEN_NOT_FOUND: (404, "No such flatten"),
+    Code.KEY_NOT_FOUND: (404, "No such key"),
     Code.UNKNOWN_SYMBOL: (422, "Unknown symbol"),
     Code.AMBIGUOUS_SYMBOL: (422, "The symbol names several instruments"),
     Code.CONTROL_REFUSED: (403, "A control objects"),
     Code.VERSION_REQUIRED: (428, "The change needs the version"),
     Code.VERSION_CONFLICT: (412, "The version is another one"),
     Code.IDEMPOTENCY_KEY_REUSED: (409, "The Idempotency-Key was used for another command"),
+    Code.RATE_LIMITED: (429, "Too many requests"),
     Code.STREAM_QUOTA_EXCEEDED: (429, "Too many streams"),
     Code.SUBSCRIPTION_LIMIT_EXCEEDED: (429, "Too many subscriptions"),
     Code.REQUEST_TOO_LARGE: (431, "The request is too large"),
@@ -62,6 +64,7 @@ STATUS: Final[Mapping[Code, tuple[int, str]]] = {
 """Code -> (HTTP status, title). Complete; one code has one status."""
 
 RETRY_AFTER_S: Final[Mapping[Code, int]] = {
+    Code.RATE_LIMITED: 1,
     Code.STREAM_QUOTA_EXCEEDED: 5,
     Code.SUBSCRIPTION_LIMIT_EXCEEDED: 5,
     Code.TOO_MANY_IN_FLIGHT: 1,
@@ -73,7 +76,7 @@ RETRY_AFTER_S: Final[Mapping[Code, int]] = {
     Code.FOLDER_IN_USE: 60,
     Code.STORE_FAILED: 5,
 }
-"""Retry-After in seconds, for every code of status 429 and 503."""
+"""Retry-After in seconds, for every code of status 429 and 503; the fact `retry_after_s` says it better."""
 
 
 def parameter_error(name: str, message: str, code: Code = Code.INVALID_ARGUMENT) -> DropcopyError:
@@ -100,7 +103,7 @@ def problem(code: Code, detail: str, facts: Mapping[str, str | int] | None = Non
     if code is Code.REQUEST_TIMEOUT:
         headers["connection"] = "close"  # the rest of the request may still come, and nobody waits for it
     if code in RETRY_AFTER_S:
-        headers["retry-after"] = str(RETRY_AFTER_S[code])
+        headers["retry-after"] = str(members.get("retry_after_s", RETRY_AFTER_S[code]))
     return status, headers, json.dumps(members).encode()
 
 

@@ -11,16 +11,19 @@ from starlette.responses import Response
 
 from dropcopyd.domain.account import Account, Principal, Scope
 from dropcopyd.domain.limits import Limits
-from dropcopyd.errors import InvalidError
+from dropcopyd.errors import DropcopyError, InvalidError
 from dropcopyd.flow.access import Access, credential_of, parse_uuid
 from dropcopyd.flow.controls import Controls
 from dropcopyd.flow.disconnect import DisconnectCancels
 from dropcopyd.flow.flatten import Flattener
 from dropcopyd.flow.intake import Intake
+from dropcopyd.flow.keyring import Keyring
 from dropcopyd.flow.losses import LossWatch
 from dropcopyd.flow.masscancel import MassCancel
 from dropcopyd.flow.paper import PaperBench
 from dropcopyd.flow.pump import Pumps
+from dropcopyd.flow.rates import Policy
+from dropcopyd.flow.registrar import Registrar
 from dropcopyd.flow.streams import Streams
 from dropcopyd.observe import Metrics
 from dropcopyd.ports import Clock
@@ -43,6 +46,8 @@ class Dependencies:
     flattener: Flattener
     losses: LossWatch
     paper: PaperBench
+    keyring: Keyring
+    registrar: Registrar
     clock: Clock
     limits: Limits
     metrics: Metrics
@@ -51,23 +56,52 @@ class Dependencies:
     is_ready: Callable[[], bool]
 
 
-async def admit(access: Access, request: Request, scope: Scope, *known: str) -> tuple[Principal, Account]:
-    """Who asks, and the account of the path: key, scope, account, then that all query parameters are `known`.
+RATE_SCOPE: Final = "dropcopy.rate"
+"""Where a request's scope keeps the headers that say what is left of its key's rate."""
 
-    Raises DropcopyError: UNAUTHENTICATED, TOKEN_EXPIRED, PERMISSION_DENIED, ACCOUNT_NOT_FOUND, INVALID_ARGUMENT.
+
+async def admit(
+    access: Access, request: Request, scope: Scope, *known: str, is_cancel: bool = False
+) -> tuple[Principal, Account]:
+    """Who asks, and the account of the path: key, rate, scope, account, then that all query parameters are `known`.
+
+    Raises DropcopyError: UNAUTHENTICATED, TOKEN_EXPIRED, RATE_LIMITED, PERMISSION_DENIED, ACCOUNT_NOT_FOUND,
+    INVALID_ARGUMENT.
     """
-    principal = await identify(access, request, scope)
+    principal = await identify(access, request, scope, is_cancel=is_cancel)
     account = await access.account(principal, uuid_parameter(request, "account_id"))
     refuse_unknown_parameters(request, *known)
     return principal, account
 
 
-async def identify(access: Access, request: Request, scope: Scope) -> Principal:
-    """Who asks, by key or token. Raises DropcopyError: UNAUTHENTICATED, TOKEN_EXPIRED, PERMISSION_DENIED."""
-    credential = credential_of(request.headers.getlist("x-api-key"), request.headers.getlist("authorization"))
-    principal = await access.authenticate(credential)
+async def identify(access: Access, request: Request, scope: Scope, *, is_cancel: bool = False) -> Principal:
+    """Who asks, by key or token. `is_cancel`: what stops trading draws on the cancels once the requests are used up.
+
+    Raises DropcopyError: UNAUTHENTICATED, TOKEN_EXPIRED, RATE_LIMITED, PERMISSION_DENIED.
+    """
+    principal = await authenticated(access, request)
+    refusal = counted(access, request, principal)
+    if refusal is not None and is_cancel:
+        refusal = counted(access, request, principal, Policy.CANCELS)
+    if refusal is not None:
+        raise refusal
     access.require(principal, scope)
     return principal
+
+
+async def authenticated(access: Access, request: Request) -> Principal:
+    """Who asks, by key or token. Raises DropcopyError: UNAUTHENTICATED, TOKEN_EXPIRED."""
+    credential = credential_of(request.headers.getlist("x-api-key"), request.headers.getlist("authorization"))
+    return await access.authenticate(credential, "" if request.client is None else request.client.host)
+
+
+def counted(
+    access: Access, request: Request, principal: Principal, policy: Policy = Policy.REQUESTS
+) -> DropcopyError | None:
+    """Count the request against its key's rate; the refusal if that is used up. The answer will tell what is left."""
+    allowance = access.rates.take(principal, policy)
+    request.scope[RATE_SCOPE] = allowance.headers
+    return allowance.refusal
 
 
 def refuse_unknown_parameters(request: Request, *known: str) -> None:

@@ -10,7 +10,7 @@ from pydantic.json_schema import models_json_schema
 
 from dropcopyd.domain.account import Scope
 from dropcopyd.errors import Code
-from dropcopyd.rest import control_bodies, paper_bodies, schemas, submission
+from dropcopyd.rest import admin_bodies, control_bodies, paper_bodies, schemas, submission
 from dropcopyd.rest.errors import PROBLEM_MEDIA_TYPE, RETRY_AFTER_S, STATUS
 
 Json = dict[str, Any]
@@ -20,8 +20,12 @@ _BEARER: Final = "Bearer"
 
 TRANSPORT_CODES: Final = (Code.MALFORMED_REQUEST, Code.REQUEST_TOO_LARGE, Code.INTERNAL)
 """What any route may answer."""
-CREDENTIAL_CODES: Final = (Code.UNAUTHENTICATED, Code.TOKEN_EXPIRED, Code.PERMISSION_DENIED)
+CREDENTIAL_CODES: Final = (Code.UNAUTHENTICATED, Code.TOKEN_EXPIRED, Code.PERMISSION_DENIED, Code.RATE_LIMITED)
 """What any route that asks for a credential may answer."""
+BODY_CODES: Final = (Code.UNSUPPORTED_MEDIA_TYPE, Code.BODY_TOO_LARGE, Code.REQUEST_TIMEOUT, Code.INVALID_JSON)
+"""What any route that reads a body may answer."""
+ORGANIZATION_CODES: Final = (*TRANSPORT_CODES, *CREDENTIAL_CODES, Code.INVALID_ARGUMENT, Code.STORE_FAILED)
+"""What any route of a whole organization may answer."""
 ADMISSION_CODES: Final = (
     *TRANSPORT_CODES,
     *CREDENTIAL_CODES,
@@ -71,6 +75,20 @@ IDEMPOTENCY_KEY: Final[Json] = {
     "description": "The same key with the same command gets the first answer again; unique per account, kept for ever.",
     "schema": {"type": "string", "pattern": "^[ -~]{1,255}$"},
 }
+
+
+_RATE_HEADERS: Final[Json] = {
+    "RateLimit-Policy": {
+        "description": 'What the key may send: `"requests";q=10000;w=10` is 10,000 in any 10 seconds.',
+        "schema": {"type": "string"},
+    },
+    "RateLimit": {
+        "description": 'What is left: `"requests";r=9999;t=1`, all of it back in `t` seconds.',
+        "schema": {"type": "string"},
+    },
+}
+_BEFORE_RATE: Final = ("400", "401", "431", "500")
+"""Statuses that an answer may have before its key was known."""
 
 
 CONTROL_BODIES: Final = (
@@ -159,7 +177,7 @@ def document(app: FastAPI) -> Json:
     models: list[tuple[type[BaseModel], Any]] = [
         (submission.SubmitIntent, "validation"),
         (submission.MintToken, "validation"),
-        *((body, "validation") for body in (*CONTROL_BODIES, *PAPER_BODIES)),
+        *((body, "validation") for body in (*CONTROL_BODIES, *PAPER_BODIES, *admin_bodies.BODIES)),
         (schemas.Problem, "validation"),
     ]
     _, shared = models_json_schema(models, ref_template=_REF)
@@ -169,4 +187,16 @@ def document(app: FastAPI) -> Json:
         _KEY: {"type": "apiKey", "in": "header", "name": "x-api-key", "description": "From `dropcopyd keys add`."},
         _BEARER: {"type": "http", "scheme": "bearer", "description": "From `POST /v1/tokens`."},
     }
+    _add_rate_headers(result)
     return result
+
+
+def _add_rate_headers(document: Json) -> None:
+    """Every answer to a credential that was accepted says what is left of its key's rate."""
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            if "security" not in operation:
+                continue
+            for status, given in operation["responses"].items():
+                if status not in _BEFORE_RATE:
+                    given["headers"] = {**given.get("headers", {}), **_RATE_HEADERS}

@@ -90,6 +90,9 @@ def account(record: AccountRecord) -> Json:
         "reason_code": record.status.reason_code or None,
         "reason": record.status.reason or None,
         "created_at": render_time(record.created_at_ns),
+        "disabled_at": _time(record.account.disabled_at_ns),
+        "time_zone": record.account.time_zone,
+        "roll_time": record.account.roll_time,
         "head": record.head,
         "oldest": record.oldest,
     }

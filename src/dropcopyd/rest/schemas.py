@@ -286,7 +286,8 @@ class Position(Shape):
 
 
 class Account(Shape):
-    """A trading account. Its journal reaches from the event `oldest` to the event `head`; 0 is none yet."""
+    """A trading account. Its journal reaches from the event `oldest` to the event `head`; 0 is none yet. Its day begins
+    at `roll_time` in `time_zone`; `disabled_at`: since when it takes no orders."""
 
     account_id: Uuid
     organization_id: Uuid
@@ -297,6 +298,9 @@ class Account(Shape):
     reason_code: str | None
     reason: str | None
     created_at: Time
+    disabled_at: Time | None
+    time_zone: str
+    roll_time: str
     head: int
     oldest: int
 
@@ -409,7 +413,7 @@ class Token(Shape):
     account_ids: list[Uuid] | None
 
 
-ControlScopeRef = dict[Literal["Organization", "Account", "Symbol"], str]
+ControlScopeRef = dict[Literal["Organization", "Account", "Symbol", "Key"], str]
 
 
 class AccountControl(Shape):

@@ -67,7 +67,7 @@ class StreamRoutes:
         principal = await identify(self._access, request, Scope.STREAM_READ)
         self._access.require_all_accounts(principal)
         refuse_unknown_parameters(request)
-        self._streams.end(principal.organization_id, uuid_parameter(request, "stream_id"))
+        await self._streams.end(principal, uuid_parameter(request, "stream_id"))
         return Response(status_code=204, headers={"cache-control": "no-store"})
 
 
@@ -78,7 +78,7 @@ def _stream(stream: OpenStream) -> dict[str, Any]:
         "edge": stream.edge.value,
         "key_id": principal.key_id,
         "key_name": principal.key_name,
-        "is_token": principal.expires_at_ns is not None,
+        "is_token": principal.is_token,
         "peer": stream.peer,
         "since": render_time(stream.since_ns),
         "subscriptions": [_subscription(account_id, scope) for account_id, scope in session.scopes.items()],

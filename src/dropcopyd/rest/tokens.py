@@ -7,10 +7,10 @@ from starlette.responses import Response
 
 from dropcopyd.domain.account import Scope
 from dropcopyd.errors import Code, InvalidError
-from dropcopyd.flow.access import credential_of, parse_uuid
+from dropcopyd.flow.access import parse_uuid
 from dropcopyd.rest import openapi, schemas, submission
 from dropcopyd.rest.body import Number, read_json
-from dropcopyd.rest.gate import Dependencies, answer, refuse_unknown_parameters
+from dropcopyd.rest.gate import Dependencies, answer, authenticated, counted, refuse_unknown_parameters
 from dropcopyd.rest.times import render_time
 
 _ACCOUNTS_MAX: Final = 32
@@ -21,10 +21,7 @@ _CODES: Final = (
     *openapi.CREDENTIAL_CODES,
     Code.INVALID_ARGUMENT,
     Code.ACCOUNT_NOT_FOUND,
-    Code.UNSUPPORTED_MEDIA_TYPE,
-    Code.BODY_TOO_LARGE,
-    Code.REQUEST_TIMEOUT,
-    Code.INVALID_JSON,
+    *openapi.BODY_CODES,
     Code.STORE_FAILED,
 )
 
@@ -54,9 +51,10 @@ class TokenRoutes:
 
     async def mint(self, request: Request) -> Response:
         """A token for all or a part of the key's rights."""
-        headers = request.headers
-        credential = credential_of(headers.getlist("x-api-key"), headers.getlist("authorization"))
-        principal = await self._access.authenticate(credential)
+        principal = await authenticated(self._access, request)
+        refusal = counted(self._access, request, principal)
+        if refusal is not None:
+            raise refusal
         refuse_unknown_parameters(request)
         body = await read_json(request, self._limits)
         if not isinstance(body, dict):

@@ -7,10 +7,18 @@ from starlette.responses import Response
 
 from dropcopyd.domain.account import Scope
 from dropcopyd.errors import Code, DropcopyError
+from dropcopyd.flow.rates import Policy
 from dropcopyd.rest import openapi, schemas, submission
 from dropcopyd.rest.body import idempotency_key, read_json
 from dropcopyd.rest.command import parse_submit
-from dropcopyd.rest.gate import Dependencies, admit, answer
+from dropcopyd.rest.gate import (
+    Dependencies,
+    answer,
+    authenticated,
+    counted,
+    refuse_unknown_parameters,
+    uuid_parameter,
+)
 
 _POINTERS: Final = {
     Code.UNKNOWN_SYMBOL: "/command/payload/symbol",
@@ -68,11 +76,19 @@ class WriteRoutes:
     async def submit(self, request: Request) -> Response:
         """Check in the documented order, hand the command to intake, answer its intent."""
         received_ns = self._clock.now_ns()
-        principal, account = await admit(self._access, request, Scope.INTENTS_EDIT)
+        principal = await authenticated(self._access, request)
+        refusal = counted(self._access, request, principal)
+        if refusal is not None:  # a cancel passes all the same, and so does what has an answer already
+            flood = counted(self._access, request, principal, Policy.CANCELS)
+            if flood is not None:
+                raise flood
+        self._access.require(principal, Scope.INTENTS_EDIT)
+        account = await self._access.account(principal, uuid_parameter(request, "account_id"))
+        refuse_unknown_parameters(request)
         key = idempotency_key(request)
         command = parse_submit(await read_json(request, self._limits), received_ns)
         try:
-            intent_id = await self._intake.submit(principal, account, command, key)
+            intent_id = await self._intake.submit(principal, account, command, key, refusal)
         except DropcopyError as error:
             if error.code in _POINTERS:
                 error.facts.setdefault("pointer", _POINTERS[error.code])

@@ -48,12 +48,14 @@ STATUSES: Final[Mapping[Code, Status]] = {
     Code.HISTORY_GONE: Status.OUT_OF_RANGE,
     Code.STREAM_NOT_FOUND: _MISSING,
     Code.FLATTEN_NOT_FOUND: _MISSING,
+    Code.KEY_NOT_FOUND: _MISSING,
     Code.UNKNOWN_SYMBOL: _CLIENT,
     Code.AMBIGUOUS_SYMBOL: _CLIENT,
     Code.CONTROL_REFUSED: Status.PERMISSION_DENIED,
     Code.VERSION_REQUIRED: Status.FAILED_PRECONDITION,
     Code.VERSION_CONFLICT: Status.ABORTED,
     Code.IDEMPOTENCY_KEY_REUSED: Status.ALREADY_EXISTS,
+    Code.RATE_LIMITED: _LIMIT,
     Code.STREAM_QUOTA_EXCEEDED: _LIMIT,
     Code.SUBSCRIPTION_LIMIT_EXCEEDED: _LIMIT,
     Code.REQUEST_TOO_LARGE: _LIMIT,
@@ -73,12 +75,13 @@ STATUSES: Final[Mapping[Code, Status]] = {
 """What a code is in gRPC's words; docs/errors.md says the same, and a test holds them together."""
 
 
-async def authenticate(access: Access, metadata: "MultiDict[Any]", scope: Scope) -> Principal:
-    """The principal behind `x-api-key` or a bearer token, which holds the scope. Raises DropcopyError."""
+async def authenticate(access: Access, metadata: "MultiDict[Any]", peer: str, scope: Scope) -> Principal:
+    """The principal behind `x-api-key` or a bearer token, which holds the scope; `peer` is host:port.
+
+    Raises DropcopyError.
+    """
     keys, authorizations = metadata.getall("x-api-key", ()), metadata.getall("authorization", ())
-    principal = await access.authenticate(credential_of(keys, authorizations))
-    access.require(principal, scope)
-    return principal
+    return await access.admit(credential_of(keys, authorizations), peer.rpartition(":")[0], scope)
 
 
 def ending_of(error: Exception, method: str) -> Ending:

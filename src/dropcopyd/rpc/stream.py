@@ -86,7 +86,7 @@ class StreamService:
 
     async def _stream(self, call: ServerStream) -> None:
         """StreamEvents, and the guide's Stream: subscriptions managed on the stream."""
-        principal = await authenticate(self._access, call.metadata or MultiDict(), Scope.STREAM_READ)
+        principal = await authenticate(self._access, call.metadata or MultiDict(), _peer_of(call), Scope.STREAM_READ)
         with self._quota.place(principal):
             async with self._opened(call, principal) as stream:
                 for text in _arms_of(call):
@@ -97,7 +97,7 @@ class StreamService:
 
     async def _subscribe(self, call: ServerStream) -> None:
         """SubscribeEvents: one subscription; a bad one ends the call."""
-        principal = await authenticate(self._access, call.metadata or MultiDict(), Scope.STREAM_READ)
+        principal = await authenticate(self._access, call.metadata or MultiDict(), _peer_of(call), Scope.STREAM_READ)
         with self._quota.place(principal):
             request = await call.recv_message()
             if request is None:

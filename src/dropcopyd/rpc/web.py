@@ -179,8 +179,7 @@ class _Call(MetadataInterceptor[None]):
         headers = ctx.request_headers
         try:
             credential = credential_of(headers.getall("x-api-key"), headers.getall("authorization"))
-            principal = await self._access.authenticate(credential)
-            self._access.require(principal, Scope.STREAM_READ)
+            principal = await self._access.admit(credential, self._peer.rpartition(":")[0], Scope.STREAM_READ)
             stream = self._pumps.opened(principal, self._connection, self._edge, self._peer)
             self._pump = self.opened.enter_context(stream)
         except Exception as error:

@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any, Final
 
 from dropcopyd.domain import money
-from dropcopyd.domain.account import Account, AccountConnection, AccountStatus, BrokerKind, PrincipalType, Scope
+from dropcopyd.domain.account import Account, AccountConnection, AccountStatus, BrokerKind, PrincipalType
 from dropcopyd.domain.command import Command, OutcomeKind, Stamps
 from dropcopyd.domain.event import Trade
 from dropcopyd.domain.instrument import AssetClass, Instrument, InstrumentKey
@@ -28,7 +28,6 @@ from dropcopyd.domain.order import (
     TimeInForce,
 )
 from dropcopyd.domain.report import Fee, Liquidity
-from dropcopyd.ports import KeyRecord
 
 Row = sqlite3.Row
 Instruments = Callable[[InstrumentKey], Instrument]
@@ -305,6 +304,7 @@ def account_of(row: Row) -> Account:
         time_zone=row["time_zone"],
         roll_time=row["roll_time"],
         created_at_ns=row["created_at_ns"],
+        disabled_at_ns=row["disabled_at_ns"],
     )
 
 
@@ -315,19 +315,6 @@ def status_of(row: Row) -> AccountStatus:
         since_ns=row["connection_since_ns"],
         reason_code=row["reason_code"],
         reason=row["reason"],
-    )
-
-
-def key_of(row: Row) -> KeyRecord:
-    """The API key of a row."""
-    return KeyRecord(
-        key_id=row["key_id"],
-        organization_id=row["organization_id"],
-        digest=row["digest"],
-        scopes=frozenset(Scope(scope) for scope in row["scopes"].split()),
-        is_disabled=row["disabled_at_ns"] is not None,
-        name=row["name"],
-        streams_max=row["streams_max"],
     )
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import IO, TypeVar
@@ -19,6 +19,7 @@ from dropcopyd.domain.event import Batch, EventType
 from dropcopyd.domain.flatten import Flatten
 from dropcopyd.domain.fold import History
 from dropcopyd.domain.instrument import Instrument, InstrumentKey
+from dropcopyd.domain.keys import KeyRecord
 from dropcopyd.domain.limits import Limits
 from dropcopyd.domain.losses import HighWater
 from dropcopyd.domain.position import Position
@@ -31,16 +32,17 @@ from dropcopyd.ports import (
     Encoder,
     Failpoints,
     Ids,
-    KeyRecord,
     OnCommitted,
     Page,
+    Spent,
 )
 from dropcopyd.record import Record
-from dropcopyd.store import armings, controls, flattens, loading, losses, migrate, positions, rows
+from dropcopyd.store import armings, controls, flattens, keys, loading, losses, migrate, positions, rows
 from dropcopyd.store.history import SqliteHistory
 from dropcopyd.store.metrics import SqliteMetrics
 from dropcopyd.store.queries import SqliteQueries
 from dropcopyd.store.reader import Reader
+from dropcopyd.store.registry import SqliteRegistry
 from dropcopyd.store.search import SqliteSearch
 from dropcopyd.store.writer import Entry, Readmission, Task, Writer
 
@@ -71,6 +73,7 @@ class SqliteStore:
         self._accounts = {account.account_id: account for account in accounts}
         self._limits = limits
         self._clock = clock
+        self._listing = asyncio.Lock()
         self._queued = 0
         self._is_closed = False
         self._has_room = asyncio.Event()
@@ -84,6 +87,8 @@ class SqliteStore:
             metrics=SqliteMetrics(self._reader, self._accounts.__getitem__),
         )
         """What may be asked of the record."""
+        self.registry = SqliteRegistry(self._read, self._transact, self.accounts)
+        """Organizations, accounts and keys."""
         writer.on_done = self._left_queue
 
     # --- writing --------------------------------------------------------------------------------------------------
@@ -319,9 +324,10 @@ class SqliteStore:
         def query(connection: sqlite3.Connection) -> tuple[Account, ...]:
             return tuple(rows.account_of(row) for row in connection.execute("SELECT * FROM accounts ORDER BY number"))
 
-        found = await self._read(query)
-        self._accounts.update({account.account_id: account for account in found})
-        return found
+        async with self._listing:  # one after another: an older answer never replaces a newer one
+            found = await self._read(query)
+            self._accounts.update({account.account_id: account for account in found})
+            return found
 
     async def find_account(self, account_id: str) -> Account | None:
         if account_id not in self._accounts:
@@ -329,27 +335,14 @@ class SqliteStore:
         return self._accounts.get(account_id)
 
     async def find_key(self, key_id: str) -> KeyRecord | None:
-        def query(connection: sqlite3.Connection) -> KeyRecord | None:
-            row = connection.execute(
-                "SELECT api_keys.*, streams_max FROM api_keys JOIN organizations USING (organization_id)"
-                " WHERE key_id = ?",
-                (key_id,),
-            ).fetchone()
-            return None if row is None else rows.key_of(row)
+        return await self._read(lambda connection: keys.find_key(connection, key_id))
 
-        return await self._read(query)
-
-    async def disabled_keys(self, key_ids: Iterable[str]) -> frozenset[str]:
+    async def find_keys(self, key_ids: Iterable[str]) -> Mapping[str, KeyRecord]:
         asked = frozenset(key_ids)
+        return await self._read(lambda connection: keys.find_keys(connection, asked))
 
-        def query(connection: sqlite3.Connection) -> frozenset[str]:
-            good = connection.execute(
-                "SELECT key_id FROM api_keys JOIN json_each(?) ON value = key_id WHERE disabled_at_ns IS NULL",
-                (json.dumps(sorted(asked)),),
-            )
-            return asked - {key_id for (key_id,) in good}
-
-        return await self._read(query)
+    async def spent(self) -> Spent:
+        return await self._read(keys.read_spent)
 
     async def instruments(self) -> tuple[Instrument, ...]:
         def query(connection: sqlite3.Connection) -> tuple[Instrument, ...]:

@@ -18,7 +18,7 @@ from dropcopyd.domain.tally import LegTime
 from dropcopyd.errors import Code, StoreError
 from dropcopyd.observe import Metrics
 from dropcopyd.ports import Clock, Committed, Encoder, Failpoints, OnCommitted
-from dropcopyd.store import positions, rows, truth
+from dropcopyd.store import keys, positions, rows, truth
 from dropcopyd.store.keeping import Keeper
 from dropcopyd.store.lasting import LastRows
 
@@ -322,6 +322,8 @@ class Writer:
                 "INSERT INTO idempotency VALUES (?, ?, ?, ?, ?)",
                 (number, record.key, record.request, record.intent_id, record.seq),
             )
+        if batch.spending is not None:
+            keys.spend(self._connection, batch.spending)
         if batch.status is not None:
             status = batch.status
             execute(

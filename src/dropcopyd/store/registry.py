@@ -1,0 +1,146 @@
+"""Organizations, accounts and keys as the running daemon changes them: on the writer's thread, each with its audit."""
+
+import sqlite3
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol, TypeVar
+
+from dropcopyd.domain.account import Account, Organization
+from dropcopyd.domain.audit import AuditEntry
+from dropcopyd.domain.keys import KeyRecord, KeySettings
+from dropcopyd.errors import Code, DropcopyError
+from dropcopyd.ports import KeyUse, NewAccount
+from dropcopyd.store import keys
+from dropcopyd.store.controls import put_audit
+
+_Result = TypeVar("_Result")
+_ACCOUNT_IN_USE = "the organization has an account of that name already"
+
+
+class Runs(Protocol):
+    """Runs work on a connection and gives its result."""
+
+    async def __call__(self, work: Callable[[sqlite3.Connection], _Result], /) -> _Result: ...
+
+
+class SqliteRegistry:
+    """The `Registry` port over the store's reader and writer; `refreshed` lets the store know accounts anew."""
+
+    def __init__(self, read: Runs, transact: Runs, refreshed: Callable[[], Awaitable[tuple[Account, ...]]]) -> None:
+        self._read = read
+        self._transact = transact
+        self._refreshed = refreshed
+
+    async def organization(self, organization_id: str) -> Organization:
+        return await self._read(lambda connection: find_organization(connection, organization_id))
+
+    async def rename_organization(self, organization_id: str, name: str, entry: AuditEntry) -> None:
+        statement = "UPDATE organizations SET name = ? WHERE organization_id = ?"
+        await self._named(statement, (name, organization_id), entry, "an organization has that name already")
+
+    async def add_account(self, account: NewAccount, entry: AuditEntry) -> None:
+        await self._named(*insertion_of(account), entry, _ACCOUNT_IN_USE)
+        await self._refreshed()
+
+    async def change_account(
+        self, account_id: str, *, name: str, time_zone: str, roll_time: str, entry: AuditEntry
+    ) -> None:
+        statement = "UPDATE accounts SET name = ?, time_zone = ?, roll_time = ? WHERE account_id = ?"
+        await self._named(statement, (name, time_zone, roll_time, account_id), entry, _ACCOUNT_IN_USE)
+        await self._refreshed()
+
+    async def disable_account(self, account_id: str, disabled_at_ns: int | None, entry: AuditEntry) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            set_account_disabled(connection, account_id, disabled_at_ns)
+            put_audit(connection, entry)
+
+        await self._transact(work)
+        await self._refreshed()
+
+    async def _named(self, statement: str, values: tuple[object, ...], entry: AuditEntry, refusal: str) -> None:
+        """A write that gives a name. Raises DropcopyError(NAME_IN_USE)."""
+
+        def work(connection: sqlite3.Connection) -> bool:
+            try:
+                connection.execute(statement, values)
+            except sqlite3.IntegrityError:
+                return False
+            put_audit(connection, entry)
+            return True
+
+        if not await self._transact(work):
+            raise DropcopyError(Code.NAME_IN_USE, refusal)
+
+    # --- keys -----------------------------------------------------------------------------------------------------
+
+    async def keys(self, organization_id: str, after: str, limit: int) -> list[KeyRecord]:
+        return await self._read(lambda connection: keys.list_keys(connection, organization_id, after, limit))
+
+    async def add_key(self, record: KeyRecord, entry: AuditEntry) -> None:
+        await self._audited(lambda connection: keys.insert_key(connection, record), entry)
+
+    async def change_key(self, key_id: str, settings: KeySettings, entry: AuditEntry) -> None:
+        await self._audited(lambda connection: keys.change_key(connection, key_id, settings), entry)
+
+    async def rotate_key(
+        self, key_id: str, digest: bytes, at_ns: int, previous_until_ns: int, entry: AuditEntry
+    ) -> bool:
+        return bool(
+            await self._audited(
+                lambda connection: keys.rotate_key(connection, key_id, digest, at_ns, previous_until_ns), entry
+            )
+        )
+
+    async def disable_key(self, key_id: str, at_ns: int, entry: AuditEntry) -> None:
+        await self._audited(lambda connection: keys.disable_key(connection, key_id, at_ns), entry)
+
+    async def keep_uses(self, uses: Mapping[str, KeyUse]) -> None:
+        await self._transact(lambda connection: keys.keep_uses(connection, uses))
+
+    async def _audited(self, work: Callable[[sqlite3.Connection], Any], entry: AuditEntry) -> Any:
+        """The result of a change; its line is written unless the change found nothing (False)."""
+
+        def both(connection: sqlite3.Connection) -> Any:
+            result = work(connection)
+            if result is not False:
+                put_audit(connection, entry)
+            return result
+
+        return await self._transact(both)
+
+
+# --- shared with the operator's hand (`admin`) --------------------------------------------------------------------
+
+
+def find_organization(connection: sqlite3.Connection, organization_id: str) -> Organization:
+    """An organization that exists."""
+    row = connection.execute(
+        "SELECT organization_id, name, created_at_ns, streams_max FROM organizations WHERE organization_id = ?",
+        (organization_id,),
+    ).fetchone()
+    return Organization(*row)
+
+
+def insertion_of(account: NewAccount) -> tuple[str, tuple[object, ...]]:
+    """The statement that adds an account, and its values."""
+    statement = (
+        "INSERT INTO accounts (account_id, organization_id, name, broker, broker_settings, time_zone, roll_time,"
+        " created_at_ns) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+    )
+    return statement, (
+        account.account_id,
+        account.organization_id,
+        account.name,
+        account.broker.value,
+        account.broker_settings,
+        account.time_zone,
+        account.roll_time,
+        account.created_at_ns,
+    )
+
+
+def set_account_disabled(connection: sqlite3.Connection, account_id: str, disabled_at_ns: int | None) -> bool:
+    """Disable (idempotent: the first time stays) or enable an account; whether there is one."""
+    statement = "UPDATE accounts SET disabled_at_ns = coalesce(disabled_at_ns, ?) WHERE account_id = ?"
+    if disabled_at_ns is None:
+        statement = "UPDATE accounts SET disabled_at_ns = ? WHERE account_id = ?"
+    return bool(connection.execute(statement, (disabled_at_ns, account_id)).rowcount)
