@@ -10,11 +10,11 @@ import pytest
 from dropcopyd.domain import machine
 from dropcopyd.domain.adjustment import AdjustmentKind
 from dropcopyd.domain.instrument import key_of
-from dropcopyd.domain.report import AdjustmentReport, BalanceReport
+from dropcopyd.domain.report import CORPORATE_ACTION_REASON, AdjustmentReport, BalanceReport, ReportKind
 from dropcopyd.errors import DropcopyError, StoreError
 from dropcopyd.store.audit import audit
 from dropcopyd.store.migrate import DATABASE_NAME
-from tests.domain.build import AAPL, START_NS, trade
+from tests.domain.build import AAPL, START_NS, bust, report, trade
 from tests.store.build import Desk, account_id, lives, make_folder, opened
 
 DAY_NS = 86_400 * 1_000_000_000
@@ -53,7 +53,22 @@ def extras(desk: Desk) -> list:  # type: ignore[type-arg]
     play.take(machine.take_balance(state, BalanceReport(currency="USD", cash=Decimal(7)), play.now_ns))
     desk.create("late")
     play.report(trade("late", "2", "99", "clate.1", broker_sent_at_ns=START_NS + 5))
+    split_order(desk)
     return play.batches[first:]
+
+
+def split_order(desk: Desk) -> None:
+    """4 of 10, two for one, 1 of before it, and the 4 are busted: 2 of 20."""
+    desk.create("split")
+    told = {"quantity": Decimal(20), "cumulative_quantity": Decimal(8), "reason_code": CORPORATE_ACTION_REASON}
+    for said in (
+        trade("g1", "4", "99", "csplit.1", broker_sent_at_ns=START_NS + 5),
+        report(ReportKind.RESTATED, "csplit.1", broker_sent_at_ns=START_NS + 10, **told),
+        trade("g2", "1", "99", "csplit.1", broker_sent_at_ns=START_NS + 6),
+        bust("g3", "g1", "csplit.1"),
+    ):
+        desk.play.report(said)
+    assert desk.play.order("split").filled_quantity == 2
 
 
 def test_what_the_product_wrote_has_no_differences(folder: Path) -> None:
@@ -73,6 +88,7 @@ def test_what_the_product_wrote_has_no_differences(folder: Path) -> None:
         ("UPDATE positions SET daily_pnl = '5' WHERE symbol = 'AAPL' AND account = 1", "daily_pnl"),
         ("DELETE FROM positions WHERE symbol = 'AAPL' AND account = 1", "not in its table"),
         ("UPDATE orders SET filled_quantity = '9' WHERE order_id = 'o1-2'", "filled"),
+        ("UPDATE orders SET splits = '[]' WHERE order_id = 'osplit'", "filled by the journal's executions"),
         ("UPDATE orders SET is_closed = 0, quantity = '1000' WHERE number = 1", "order_status"),
         ("DELETE FROM orders WHERE number = 1", "not in its table"),
         ("DELETE FROM trades WHERE number = 1", "rows in trades"),
