@@ -12,12 +12,12 @@ from dropcopyd.domain.instrument import (
     Prediction,
     PredictionOutcome,
 )
-from tests.domain.build import AAPL, ES, INVERSE, LINEAR, START_NS
+from tests.domain.build import AAPL, ES, INVERSE, LINEAR
 
 CALL = OptionInstrument(
     symbol="AAPL271217C00200000",
     underlying="AAPL",
-    expiration_ns=START_NS + 400 * 86_400 * 1_000_000_000,
+    expiration_ns=1_829_077_200_000_000_000,
     strike=Decimal(200),
     option_type=OptionType.CALL,
     exercise_style=ExerciseStyle.AMERICAN,

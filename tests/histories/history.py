@@ -13,6 +13,7 @@ from random import Random
 from typing import Any
 
 from dropcopyd.domain import machine
+from dropcopyd.domain.account import Account
 from dropcopyd.domain.adjustment import AdjustmentKind
 from dropcopyd.domain.command import Command, OutcomeKind
 from dropcopyd.domain.instrument import Instrument, key_of
@@ -51,11 +52,12 @@ class Moved:
 class History:
     """The models are computed every `check_steps` steps on the way, and in the end."""
 
-    def __init__(self, chance: Random, check_steps: int = 1) -> None:
+    def __init__(self, chance: Random, check_steps: int = 1, of: Account | None = None) -> None:
         self.chance = chance
         self.checked_steps = check_steps
         self.broker = Broker(chance)
-        self.play = Play()
+        self.play = Play(of)
+        self.of = self.play.state.account
         self.instruments: list[Instrument] = [chance.choice(ALL) for _ in range(2)]
         self.models: dict[int, OrderModel] = {}
         self.outcomes: dict[tuple[int, int], OutcomeKind] = {}
@@ -123,6 +125,8 @@ class History:
         self.models[number] = model
         command = self.play.create(
             str(number),
+            account_id=self.of.account_id,
+            organization_id=self.of.organization_id,
             instrument=instrument,
             order_side=OrderSide.BUY if side > 0 else self.chance.choice((OrderSide.SELL, OrderSide.SELL_SHORT)),
             terms=limit_terms(text(quantity), text(price), time_in_force=time_in_force),
