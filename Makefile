@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 UV_VERSION := 0.13.9
 export UV_NO_PROGRESS := 1
 
-.PHONY: help setup demo test lint types gen ci bench bench-fanout bench-rebuild bench-idle bench-controls bench-record record-campaign sim stream-campaign soak-slow-reader interop constraints clean bench-machine history-campaign
+.PHONY: help setup demo test lint types gen ci bench bench-fanout bench-rebuild bench-exchange bench-idle bench-controls bench-record record-campaign sim stream-campaign soak-slow-reader interop constraints clean bench-machine history-campaign
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -52,6 +52,9 @@ bench-record: setup ## what the record takes to answer at 100,000 to 10,000,000 
 
 record-campaign: setup ## lists walked under 1,000 writes a second, past states against folds; ARGS="--rounds 3 --points 1000"
 	@PYTHONPATH=. $(BIN)/python -m tests.rest.walking $(ARGS)
+
+bench-exchange: setup ## orders a second of the paper exchange, by the size of its book
+	@PYTHONPATH=. $(BIN)/python -m bench.exchange $(ARGS)
 
 N ?= 20000
 SEED ?= 7

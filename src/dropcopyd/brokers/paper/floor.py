@@ -54,6 +54,8 @@ class Floor:
         self._places: dict[MarketKey, dict[int, Place]] = {}
         self._queues: dict[MarketKey, Queues] = {}
         self._triggers: dict[MarketKey, Triggers] = {}
+        self._called: dict[MarketKey, dict[int, None]] = {}
+        """The orders in place AUCTION, in the order in which they came there: few, and every quote asks for them."""
         self._dues: list[tuple[int, int]] = []
         """(when, order number): the next time that an order moves by itself. Old entries are passed over."""
         self._due_of: dict[int, int] = {}
@@ -93,6 +95,8 @@ class Floor:
             self._queues[key].remove(order)
         elif place is Place.TRIGGER:
             self._triggers[key].remove(order)
+        elif place is Place.AUCTION:
+            del self._called[key][order.number]
 
     def holds(self, order: PaperOrder) -> bool:
         """Whether the order is here."""
@@ -210,7 +214,10 @@ class Floor:
         return self._image.market_of(order.account_id, order.instrument)
 
     def _put(self, order: PaperOrder, place: Place) -> None:
-        self._places.setdefault(self._key(order), {})[order.number] = place
+        key = self._key(order)
+        self._places.setdefault(key, {})[order.number] = place
+        if place is Place.AUCTION:
+            self._called.setdefault(key, {})[order.number] = None
 
     # --- auctions -------------------------------------------------------------------------------------------------
 
@@ -274,10 +281,9 @@ class Floor:
     def show(self, turn: Turn, key: MarketKey, before: Standing | None) -> None:
         """A new quote stands. `before`: the one that the market came from through every price; None if it jumped."""
         self._seen.add(key)
-        places = self._places.get(key)
-        if places is None:
+        if key not in self._places:
             return
-        pending = [self._image.orders[number] for number, place in places.items() if place is Place.AUCTION]
+        pending = [self._image.orders[number] for number in self._called.get(key, ())]
         if pending:
             self._hold_auction(turn, key, turn.at_ns, pending, [])
         queues = self._queues.get(key)
