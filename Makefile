@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 UV_VERSION := 0.13.9
 export UV_NO_PROGRESS := 1
 
-.PHONY: help setup demo test lint types gen ci bench bench-fanout bench-rebuild bench-exchange bench-idle bench-controls bench-record record-campaign sim stream-campaign soak-slow-reader interop constraints clean bench-machine history-campaign
+.PHONY: help setup demo test lint types gen ci bench bench-fanout bench-rebuild bench-exchange bench-idle bench-controls bench-record record-campaign sim stream-campaign soak-slow-reader interop constraints clean bench-machine history-campaign reconcile-campaign
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -75,6 +75,9 @@ bench-fanout: setup ## fan-out beside grpcio, grpclib and grpc-go (see docs/perf
 
 stream-campaign: setup ## random clients against one gateway, checked by a model; ARGS="--seconds 600 --seed 1"
 	@PYTHONPATH=. $(BIN)/python -m tests.soak campaign $(ARGS)
+
+reconcile-campaign: setup ## 1,000 reconciliations while 100 fills a second arrive: no false break
+	@PYTHONPATH=. $(BIN)/python -m tests.soak reconcile $(ARGS)
 
 soak-slow-reader: setup ## 200,000 events past a reader that does not read: memory, cut, resume
 	@PYTHONPATH=. $(BIN)/python -m tests.soak slow-reader $(ARGS)

@@ -139,11 +139,21 @@ def list_accounts(*, data: Data = Path("data")) -> None:
 
 @accounts.command("set")
 def set_account(
-    account_id: str, *, time_zone: TimeZoneOption = None, roll_time: RollTimeOption = None, data: Data = Path("data")
+    account_id: str,
+    *,
+    time_zone: TimeZoneOption = None,
+    roll_time: RollTimeOption = None,
+    reconcile_s: Annotated[
+        int | None,
+        typer.Option(min=-1, help="seconds between reconciliations; 0 = none by the timer, -1 = as the gateway does"),
+    ] = None,
+    data: Data = Path("data"),
 ) -> None:
-    """Change when an account's day begins; a running daemon follows within seconds."""
+    """Change when an account's day begins and how often it is reconciled; a running daemon follows within seconds."""
     with opened(data) as admin:
         admin.set_day(account_id, time_zone, roll_time)
+        if reconcile_s is not None:
+            admin.set_reconcile(account_id, None if reconcile_s < 0 else reconcile_s)
     typer.echo(account_id)
 
 

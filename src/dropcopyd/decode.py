@@ -45,6 +45,19 @@ def is_held(payload: bytes) -> bool:
     return pb.TradingEvent.FromString(payload).broker_position.quantity != "0"
 
 
+def identity_of(payload: bytes) -> str:
+    """What tells a trade, amendment or adjustment from others of its kind: the execution's id, the adjustment's."""
+    event = pb.TradingEvent.FromString(payload)
+    match event.WhichOneof("event"):
+        case "broker_trade":
+            return str(event.broker_trade.exec_id)
+        case "trade_amendment":
+            return str(event.trade_amendment.exec_id)
+        case "adjustment":
+            return str(event.adjustment.adjustment_id)
+    return ""
+
+
 def plain(message: Message, render: Render) -> Json:
     """A message's members."""
     return {field.name: _member(message, field, render) for field in message.DESCRIPTOR.fields}

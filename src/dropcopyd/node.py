@@ -44,6 +44,7 @@ from dropcopyd.flow.paper import PaperBench
 from dropcopyd.flow.pump import Pumps
 from dropcopyd.flow.quota import StreamQuota
 from dropcopyd.flow.registrar import PaperRequest, Registrar
+from dropcopyd.flow.resolutions import Resolutions
 from dropcopyd.flow.session import Session
 from dropcopyd.flow.streams import Streams
 from dropcopyd.flow.taking import Instruments
@@ -234,10 +235,14 @@ class Node:
             actors=actors,
             dispatcher=dispatcher,
             store=store,
+            clock=clock,
             limits=limits,
             failpoints=failpoints,
             metrics=metrics,
             catalogue=catalogue,
+        )
+        resolutions = Resolutions(
+            actors=actors, queries=store.record.queries, instruments=Instruments(store, catalogue)
         )
         intake = Intake(
             actors=actors,
@@ -299,6 +304,8 @@ class Node:
                 registrar=Registrar(
                     registry=registry, store=store, actors=actors, clock=clock, ids=self._ids, plan_of=_plan_of
                 ),
+                reconciliations=ingest.reconciliations,
+                resolutions=resolutions,
                 clock=clock,
                 limits=limits,
                 metrics=metrics,

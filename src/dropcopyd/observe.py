@@ -42,6 +42,9 @@ class Metrics:
             "dropcopy_mended", "Reports taken in from what the broker lists, by kind", ["kind"], registry=self.registry
         )
         self.breaks = Counter("dropcopy_breaks", "What brokers said that cannot be", ["kind"], registry=self.registry)
+        self.reconciliations = Counter(
+            "dropcopy_reconciliations", "Reconciliations by verdict", ["verdict"], registry=self.registry
+        )
         self.committed = Counter("dropcopy_events", "Journal events committed", registry=self.registry)
         self.exported = Counter(
             "dropcopy_exported_rows", "Rows read for exports, by kind", ["records"], registry=self.registry

@@ -10,11 +10,15 @@ from enum import StrEnum
 from typing import Final, Generic, Protocol, TypeVar
 
 from dropcopyd.domain.account import Account, AccountStatus
+from dropcopyd.domain.amendment import Amendment
 from dropcopyd.domain.balance import Balance
 from dropcopyd.domain.command import Command
 from dropcopyd.domain.event import EventType, Trade
+from dropcopyd.domain.fold import Change
+from dropcopyd.domain.instrument import AssetClass, InstrumentKey
 from dropcopyd.domain.order import Order
 from dropcopyd.domain.position import Position
+from dropcopyd.domain.reconciliation import Reconciliation, Ticket
 from dropcopyd.domain.tally import Tally
 
 _Item = TypeVar("_Item", covariant=True)
@@ -32,6 +36,8 @@ ORDER_FILTERS: Final = (
 INTENT_FILTERS: Final = ("symbol", "order_side", "strategy_id", "client_reference_id")
 TRADE_FILTERS: Final = ("symbol", "side", "strategy_id", "order_id", "client_order_id", "exec_id")
 POSITION_FILTERS: Final = ("asset_class", "symbol")
+BREAK_FILTERS: Final = ("status", "kind", "symbol")
+RECONCILIATION_FILTERS: Final = ("trigger", "verdict")
 
 
 class Sort(StrEnum):
@@ -156,6 +162,46 @@ class Hit:
     found: AccountRecord | Order | Trade | Position
 
 
+@dataclass(frozen=True, slots=True)
+class ExplainedAmendment:
+    """An amendment of an execution, and its event in the journal."""
+
+    amendment: Amendment
+    sequence: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExplainedChange:
+    """One change of a position at its place, with the position after it. `trade` as it was first told, where it is an
+    execution; `sequence` is its event in the journal."""
+
+    change: Change
+    after: Position
+    sequence: int | None
+    trade: Trade | None = None
+    amendments: Sequence[ExplainedAmendment] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """A page of the changes that make `position`, in the order of the fold; read at the journal's `head`."""
+
+    items: Sequence[ExplainedChange]
+    mark: str
+    position: Position
+    head: int
+
+
+class Explanations(Protocol):
+    """Where the numbers of a position come from."""
+
+    async def classes_of(self, account_id: str, symbol: str) -> Sequence[AssetClass]:
+        """The asset classes in which the account has, or had, a position of that symbol."""
+
+    async def explain(self, account_id: str, key: InstrumentKey, listing: Listing) -> Explanation | None:
+        """By place in the fold; None when the account never had such a position."""
+
+
 class Search(Protocol):
     """One name, everywhere in an organization."""
 
@@ -236,6 +282,14 @@ class Queries(Protocol):
     async def balances(self, account_id: str) -> Sequence[Balance]:
         """By currency."""
 
+    async def breaks(self, account_id: str, listing: Listing) -> Slice[Ticket]: ...
+
+    async def find_break(self, account_id: str, break_id: str) -> Ticket | None: ...
+
+    async def reconciliations(self, account_id: str, listing: Listing) -> Slice[Reconciliation]: ...
+
+    async def reconciliation(self, account_id: str, reconciliation_id: str) -> Reconciliation | None: ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
@@ -245,3 +299,4 @@ class Record:
     history: History
     search: Search
     metrics: Metrics
+    explanations: Explanations

@@ -37,7 +37,7 @@ from tests.doubles import ManualClock, SequentialIds
 from tests.store.build import INSTRUMENTS, account, account_id, opened
 
 ONE = account_id(1)
-FAST = Limits(broker_call_s=0.05, doubt_grace_s=0.001)
+FAST = Limits(broker_call_s=0.05, doubt_grace_s=0.001, reconcile_confirm_s=0.001)
 """Waits of a test; the clock that judges deadlines and spacing is moved by hand."""
 
 Answer = SubmitResult | BaseException | Callable[[Submission], Awaitable[SubmitResult]]
@@ -261,7 +261,9 @@ def wired(
     controls = Controls(store=store, clock=clock, references=references)
     dispatcher = Dispatcher(brokers={BrokerKind.PAPER: broker}, controls=controls, clock=clock, spawn=spawn, **shared)
     catalogue = Catalogue(INSTRUMENTS)
-    ingest = Ingest(catalogue=catalogue, broker=broker, actors=actors, dispatcher=dispatcher, store=store, **shared)
+    ingest = Ingest(
+        catalogue=catalogue, broker=broker, actors=actors, dispatcher=dispatcher, store=store, clock=clock, **shared
+    )
     intake = Intake(
         actors=actors,
         dispatcher=dispatcher,

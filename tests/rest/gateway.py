@@ -12,6 +12,7 @@ from typing import Any, Final
 import httpx2
 
 from dropcopyd.brokers.paper import open_paper, parse_plan, render_plan
+from dropcopyd.brokers.scripted import ScriptedBroker
 from dropcopyd.domain import machine
 from dropcopyd.domain.account import BrokerKind, Principal, Scope
 from dropcopyd.domain.catalogue import Catalogue, instruments_of
@@ -26,6 +27,7 @@ from dropcopyd.flow.disconnect import DisconnectCancels
 from dropcopyd.flow.dispatch import Dispatcher
 from dropcopyd.flow.flatten import Flattener
 from dropcopyd.flow.hub import Hub
+from dropcopyd.flow.ingest import Ingest
 from dropcopyd.flow.intake import Intake
 from dropcopyd.flow.keyring import Keyring
 from dropcopyd.flow.losses import LossWatch
@@ -35,6 +37,7 @@ from dropcopyd.flow.paper import PaperBench
 from dropcopyd.flow.pump import Pumps
 from dropcopyd.flow.quota import StreamQuota
 from dropcopyd.flow.registrar import PaperRequest, Registrar
+from dropcopyd.flow.resolutions import Resolutions
 from dropcopyd.flow.session import Session
 from dropcopyd.flow.streams import Streams
 from dropcopyd.flow.taking import Instruments
@@ -263,6 +266,19 @@ async def opened(
         metrics=metrics,
     )
     await controls.open()
+    broker = ScriptedBroker([tenants.account_id])
+    ingest = Ingest(
+        broker=broker,
+        actors=actors,
+        dispatcher=dispatcher,
+        store=store,
+        clock=clock,
+        limits=limits,
+        failpoints=failpoints,
+        metrics=metrics,
+        catalogue=catalogue,
+    )
+    spawn(ingest.watch())
     access = access or Access(store, PEPPER, clock, limits)
     streams = Streams(store=store, clock=clock, ids=_IDS, limits=limits)
 
@@ -308,6 +324,8 @@ async def opened(
         registrar=Registrar(
             registry=store.registry, store=store, actors=actors, clock=clock, ids=_IDS, plan_of=_plan_of
         ),
+        reconciliations=ingest.reconciliations,
+        resolutions=Resolutions(actors=actors, queries=store.record.queries, instruments=Instruments(store, catalogue)),
         clock=clock,
         limits=limits,
         metrics=metrics,

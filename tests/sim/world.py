@@ -265,6 +265,7 @@ def _parts(
         actors=actors,
         dispatcher=dispatcher,
         store=store,
+        clock=clock,
         catalogue=catalogue,
         limits=_LIMITS,
         failpoints=NoFailpoints(),

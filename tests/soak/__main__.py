@@ -1,4 +1,4 @@
-"""The long versions: `python -m tests.soak campaign | slow-reader | idle` (see the Makefile's targets)."""
+"""The long versions: `python -m tests.soak campaign | slow-reader | idle | reconcile` (see the Makefile's targets)."""
 
 import argparse
 import asyncio
@@ -8,8 +8,9 @@ import tempfile
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
-from tests.soak import idle, unread
+from tests.soak import idle, reconciling, unread
 from tests.soak.campaign import campaign
 
 
@@ -30,6 +31,16 @@ def run_campaign(seconds: float, seed: int | None, steps: int) -> None:
         print(f"  {count:>9,} {word}")
 
 
+def run_reconcile(**arguments: Any) -> None:
+    """Prints what was seen; fails with a false break, a missed one, or fewer fills than asked for."""
+    with tempfile.TemporaryDirectory(prefix="dropcopy-") as folder:
+        outcome = asyncio.run(reconciling.campaign(Path(folder) / "data", **arguments))
+    print("\n".join(outcome.lines))
+    is_short = outcome.fills < 0.95 * arguments["rate"] * outcome.seconds
+    if outcome.false_breaks or outcome.problems or is_short:
+        raise SystemExit(1)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -46,10 +57,19 @@ def main() -> None:
     one.add_argument("--each", type=int, default=100, help="streams of each organization")
     one.add_argument("--returning", type=int, default=1_000)
     one.add_argument("--heartbeat-s", type=float, default=5)
+    one = commands.add_parser("reconcile", help="reconciliations while fills arrive: no false break")
+    one.add_argument("--reconciliations", type=int, default=1_000)
+    one.add_argument("--rate", type=float, default=100, help="fills a second")
+    one.add_argument("--lag-s", type=float, default=0.05, help="what a report is under way at most")
+    one.add_argument("--confirm-s", type=float, default=0.15)
+    one.add_argument("--seed", type=int, default=1)
     arguments = vars(parser.parse_args())
     command = arguments.pop("command")
     if command == "campaign":
         run_campaign(**arguments)
+        return
+    if command == "reconcile":
+        run_reconcile(**arguments)
         return
     run = unread.run if command == "slow-reader" else idle.run
     with tempfile.TemporaryDirectory(prefix="dropcopy-") as folder:

@@ -97,6 +97,8 @@ class Account:
     """What the broker's adapter was told when the account was added; only the adapter reads it."""
     time_zone: str = "UTC"
     roll_time: str = "00:00"
+    reconcile_s: int | None = field(default=None, compare=False)
+    """Seconds between its reconciliations; 0 = none by the timer, None = as the gateway does."""
     created_at_ns: int = field(default=0, compare=False)
     disabled_at_ns: int | None = field(default=None, compare=False)
     """Since when it takes no creates and replaces, by its administrator's hand; None = it does."""

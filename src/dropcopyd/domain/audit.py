@@ -3,6 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
+
+GATEWAY: Final = "gateway"
+"""The principal of what the gateway does by itself."""
 
 
 class AuditAction(StrEnum):
@@ -33,6 +37,9 @@ class AuditAction(StrEnum):
     KEY_REVOKED = "key.revoked"
     TOKEN_MINTED = "token.minted"  # noqa: S105  an action
     STREAM_ENDED = "stream.ended"
+    RECONCILIATION_ASKED = "reconciliation.asked"
+    BREAK_RESOLVED = "break.resolved"
+    BREAK_CLOSED = "break.closed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

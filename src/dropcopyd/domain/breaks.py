@@ -1,4 +1,5 @@
-"""Breaks: what a broker says that cannot be true together with what it said before, or that names what nobody knows.
+"""Breaks: what a broker says that cannot be true together with what it said before, or that names what nobody knows;
+and where its snapshots differ from the record.
 
 A break is kept, logged and counted; it never changes an order by itself. What is in doubt is settled by a person or by
 reconciliation, not by a guess.
@@ -38,6 +39,17 @@ class BreakKind(StrEnum):
     broker's to report."""
     PARKED_FULL = "PARKED_FULL"
     """Too many reports wait for what they name; this one is lost."""
+    # found by reconciliation, see domain/reconciliation.py
+    MISSING_FILL = "MISSING_FILL"
+    """The broker lists an execution that was never told."""
+    UNKNOWN_ORDER = "UNKNOWN_ORDER"
+    """The broker has an order open that nobody here knows."""
+    QUANTITY = "QUANTITY"
+    """A quantity of an order or execution differs, or whether the order works at all."""
+    PRICE = "PRICE"
+    """A price of an order or execution differs."""
+    POSITION = "POSITION"
+    CASH = "CASH"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from dropcopyd.domain.account import Account, AccountStatus
 from dropcopyd.domain.adjustment import Adjustment, DayRoll
 from dropcopyd.domain.amendment import Amendment
 from dropcopyd.domain.attenuation import Spending
+from dropcopyd.domain.audit import AuditEntry
 from dropcopyd.domain.balance import Balance
 from dropcopyd.domain.breaks import Break
 from dropcopyd.domain.command import Command, IdempotencyRecord
@@ -16,6 +17,7 @@ from dropcopyd.domain.instrument import Instrument
 from dropcopyd.domain.order import Order, OrderOrigin, OrderSide
 from dropcopyd.domain.parking import Parked
 from dropcopyd.domain.position import Position
+from dropcopyd.domain.reconciliation import Reconciliation, Ticket
 from dropcopyd.domain.report import Fee, Liquidity
 
 
@@ -93,7 +95,9 @@ class Batch:
     Records appear in the state they have after the batch, each once. `report_cursor` is the broker's place up to
     which its reports are taken in with this batch. `postings` are what it does to the folds of its positions, `roll`
     the account's new day. `parked` reports wait for what they name, `unparked` (their keys) wait no more. `breaks` are
-    what the broker said that cannot be. `spending` is what an attenuated key has used up with it.
+    what the broker said that cannot be; `tickets` breaks that were opened, changed or closed, with the `reconciliation`
+    that found them. `audits` are lines of the audit log that go with it. `spending` is what an attenuated key has
+    used up with it.
     """
 
     account_id: str
@@ -115,3 +119,6 @@ class Batch:
     parked: tuple[Parked, ...] = ()
     unparked: tuple[str, ...] = ()
     spending: Spending | None = None
+    tickets: tuple[Ticket, ...] = ()
+    reconciliation: Reconciliation | None = None
+    audits: tuple[AuditEntry, ...] = ()

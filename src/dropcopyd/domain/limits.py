@@ -57,6 +57,9 @@ class Limits:
     intents_in_flight_per_account: int = 1_000
     broker_call_s: float = 10.0
     reconcile_s: float = 60.0
+    """Between two reconciliations of an account by the timer; an account may have its own. 0 = never."""
+    reconcile_confirm_s: float = 2.0
+    """From the snapshot that finds a difference to the one that confirms it; longer than a report is ever under way."""
     dispatch_deadline_s: float = 5.0
     doubt_grace_s: float = 1.0
     """'Not found' at the broker counts as proof only when asked twice, at least this far apart."""

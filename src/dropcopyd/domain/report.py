@@ -220,6 +220,15 @@ class PositionClaim:
     quantity: Decimal
 
 
+class SnapshotPart(StrEnum):
+    """What a snapshot lists."""
+
+    ORDERS = "orders"
+    POSITIONS = "positions"
+    EXECUTIONS = "executions"
+    BALANCES = "balances"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerSnapshot:
     """The broker's side of one account at one instant.
@@ -228,7 +237,8 @@ class BrokerSnapshot:
     every non-flat position. `balances`: the money. `executions`: the effective executions that the broker can still
     list (at least those of its trade date), as TRADE reports under their own `exec_id` with the figures in force and
     the id of their last amendment as `exec_ref_id`, whether or not they were reported before. `cursor`: where this
-    snapshot ends.
+    snapshot ends. `lacks`: the parts that could not be had whole: what they list counts, what they leave out is
+    unknown, never flat and never closed. An adapter that gets no snapshot raises.
     """
 
     reports: tuple[BrokerReport, ...]
@@ -237,6 +247,7 @@ class BrokerSnapshot:
     cursor: str
     balances: tuple[BalanceReport, ...] = ()
     executions: tuple[OrderReport, ...] = ()
+    lacks: frozenset[SnapshotPart] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

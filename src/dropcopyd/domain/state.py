@@ -8,6 +8,7 @@ they are committed, so that group commit can batch; a failed commit throws the w
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Final
 
 from dropcopyd.domain.account import Account, AccountStatus
 from dropcopyd.domain.adjustment import NO_ROLL, Adjustment, DayRoll
@@ -21,7 +22,11 @@ from dropcopyd.domain.needs import NeedsAdjustment, NeedsHistory
 from dropcopyd.domain.order import ActionType, Order
 from dropcopyd.domain.parking import Parked
 from dropcopyd.domain.position import Position
+from dropcopyd.domain.reconciliation import BreakStatus, Place, Ticket
 from dropcopyd.domain.report import BrokerCapabilities
+
+PLACEHOLDER: Final = "placeholder:"
+"""How the exec_id of an execution begins that a person booked until the broker's own arrives."""
 
 
 @dataclass(slots=True)
@@ -55,6 +60,8 @@ class Chain:
     """amendment_key -> what it made of its execution."""
     has_undated: bool = False
     """Whether the broker told some execution without its trade date."""
+    placeholders: dict[str, int] | None = None
+    """execution_key -> when it was booked, of executions that stand in for the broker's own."""
 
     @property
     def create(self) -> Command | None:
@@ -69,6 +76,8 @@ class Chain:
         figures = (trade.quantity, trade.price)
         executed_ns = trade.received_at_ns if trade.broker_sent_at_ns is None else trade.broker_sent_at_ns
         self.executions[trade.execution_key] = Execution(*figures, *figures, trade.trade_date, executed_ns, exec_ids)
+        if trade.exec_id is not None and trade.exec_id.startswith(PLACEHOLDER):
+            self.placeholders = {**(self.placeholders or {}), trade.execution_key: trade.received_at_ns}
 
     def amend(self, amendment: Amendment) -> None:
         """Take an amendment of a known execution in."""
@@ -138,6 +147,8 @@ class AccountState:
     adjustments: dict[str, Adjustment | None] = field(default_factory=dict)
     """By adjustment_id, those asked for lately; None: the store knows none."""
     roll: DayRoll = NO_ROLL
+    tickets: dict[str, Ticket] = field(default_factory=dict)
+    """By break_id: what reconciliation found and nobody closed yet."""
     marks: Marks = no_marks
     is_partial: bool = False
 
@@ -174,6 +185,10 @@ class AccountState:
         if self.is_partial and adjustment_id not in self.adjustments:
             raise NeedsAdjustment(adjustment_id)
         return self.adjustments.get(adjustment_id)
+
+    def ticket_at(self, place: Place) -> Ticket | None:
+        """The ticket that stands there."""
+        return next((ticket for ticket in self.tickets.values() if ticket.place == place), None)
 
     def adopt_history(self, key: InstrumentKey, history: History) -> None:
         """Take in a piece of a fold loaded from the store, up to its end."""
@@ -256,6 +271,11 @@ class AccountState:
             self.parked[parked.key] = parked
         for key in batch.unparked:
             self.parked.pop(key, None)
+        for ticket in batch.tickets:
+            if ticket.status is not BreakStatus.CLOSED:
+                self.tickets[ticket.break_id] = ticket
+            else:
+                self.tickets.pop(ticket.break_id, None)
         self._apply_positions(batch)
         if batch.status is not None:
             self.status = batch.status

@@ -16,7 +16,7 @@ import structlog
 
 from dropcopyd.domain.account import Account, BrokerKind, Principal, PrincipalType
 from dropcopyd.domain.attenuation import UNATTENUATED, Spending
-from dropcopyd.domain.audit import AuditAction, AuditEntry
+from dropcopyd.domain.audit import GATEWAY, AuditAction, AuditEntry
 from dropcopyd.domain.command import Command
 from dropcopyd.domain.controls import (
     Ask,
@@ -49,8 +49,6 @@ from dropcopyd.ports import Clock, Store
 
 _log = structlog.get_logger()
 _NS: Final = 1_000_000_000
-GATEWAY: Final = "gateway"
-"""The principal of what the gateway does by itself."""
 References = Callable[[Account, Instrument], Reference | None]
 _Place = tuple[str, ControlScope, str]
 

@@ -16,11 +16,10 @@ import structlog
 
 from dropcopyd.domain.account import Account, Scope
 from dropcopyd.domain.arming import GRACE_S_MAX, LOST, STRATEGY_CHARACTERS_MAX, Arming
-from dropcopyd.domain.audit import AuditAction, AuditEntry
+from dropcopyd.domain.audit import GATEWAY, AuditAction, AuditEntry
 from dropcopyd.domain.controls import ControlScope, Objection
 from dropcopyd.errors import Code, DropcopyError, InvalidError
 from dropcopyd.flow.access import Access
-from dropcopyd.flow.controls import GATEWAY
 from dropcopyd.flow.masscancel import CancelFilter, MassCancel
 from dropcopyd.flow.ownership import Actor, Actors
 from dropcopyd.flow.streams import OpenStream

@@ -5,8 +5,9 @@ meanwhile are applied without moving the cursor, and only then LIVE.
 """
 
 import asyncio
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 import structlog
@@ -15,18 +16,30 @@ from dropcopyd.domain import machine
 from dropcopyd.domain.account import AccountConnection
 from dropcopyd.domain.catalogue import Catalogue
 from dropcopyd.domain.limits import Limits
-from dropcopyd.domain.report import BalanceReport, BrokerReport, BrokerSnapshot, OrderReport, ReportKind
+from dropcopyd.domain.reconciliation import Reconciliation, Trigger
+from dropcopyd.domain.report import (
+    BalanceReport,
+    BrokerReport,
+    BrokerSnapshot,
+    OrderReport,
+    ReportKind,
+    SnapshotPart,
+)
 from dropcopyd.errors import Code, DropcopyError
+from dropcopyd.flow.activity import Activity, subject_of
 from dropcopyd.flow.bookkeeping import Bookkeeper
 from dropcopyd.flow.dispatch import Dispatcher
 from dropcopyd.flow.ownership import Actor, Actors
-from dropcopyd.flow.reconcile import Reconciler
+from dropcopyd.flow.reconcile import Look, Reconciler
+from dropcopyd.flow.reconciliations import Reconciliations
 from dropcopyd.flow.taking import Instruments, OrderReports
 from dropcopyd.observe import Metrics
-from dropcopyd.ports import Broker, Failpoints, Store
+from dropcopyd.ports import Broker, Clock, Failpoints, Store
 
 _log = structlog.get_logger()
 _RETRY_S: Final = 1.0
+_NEEDED: Final = frozenset({SnapshotPart.ORDERS, SnapshotPart.EXECUTIONS})
+"""What a session is not trusted without."""
 
 
 class Ingest:
@@ -39,6 +52,7 @@ class Ingest:
         actors: Actors,
         dispatcher: Dispatcher,
         store: Store,
+        clock: Clock,
         limits: Limits,
         failpoints: Failpoints,
         metrics: Metrics,
@@ -55,6 +69,18 @@ class Ingest:
         self._failpoints = failpoints
         self._metrics = metrics
         self._reconciler = Reconciler(dispatcher, self._orders, store, metrics)
+        self.reconciliations = Reconciliations(
+            reconciler=self._reconciler,
+            snapshots=self._look,
+            actors=actors,
+            store=store,
+            clock=clock,
+            limits=limits,
+            metrics=metrics,
+        )
+        self._activities: defaultdict[str, Activity] = defaultdict(Activity)
+        self._told: set[tuple[str, str]] = set()
+        """(account_id, currency) of the balances that sessions tell; those that nobody tells are taken from lists."""
         self._recovered: set[str] = set()
         self._sessions: Counter[str] = Counter()
         """Comings and goings per account: the same number before and after a wait means the same session."""
@@ -66,8 +92,17 @@ class Ingest:
 
     async def on_report(self, account_id: str, report: BrokerReport) -> None:
         """Decide about a report in order; the commit follows, back-pressure comes from the store's queue."""
-        await self._store.room()
         actor = await self._actors.get(account_id)
+        activity, subject = self._activities[account_id], subject_of(actor.state, report)
+        activity.begin(subject)
+        try:
+            await self._take_told(actor, report)
+        finally:
+            activity.end(subject)
+
+    async def _take_told(self, actor: Actor, report: BrokerReport) -> None:
+        account_id = actor.account.account_id
+        await self._store.room()
         if not actor.connected.is_set():
             report = replace(report, cursor="")
         self._failpoints.reached("ingest.report")
@@ -86,6 +121,8 @@ class Ingest:
                     done.add_done_callback(self._reached_committed)
                 if isinstance(report, OrderReport) and report.kind is ReportKind.TRADE:
                     self._reconciler.took(account_id, report)
+                elif isinstance(report, BalanceReport):
+                    self._told.add((account_id, report.currency))
                 return
 
     def _reached_committed(self, _done: asyncio.Future[None]) -> None:
@@ -96,7 +133,7 @@ class Ingest:
         self._sessions[account_id] += 1
         session = self._sessions[account_id]
         actor = await self._actors.get(account_id)
-        while not await self._is_caught_up(actor):
+        while (first := await self._catch_up(actor)) is None:
             await asyncio.sleep(_RETRY_S)
             if not self._is_same(actor, session):
                 return
@@ -104,6 +141,8 @@ class Ingest:
             return
         actor.mark_connected()
         await self._move(actor, AccountConnection.LIVE)
+        first.session = actor.connected_count
+        self.reconciliations.connected(account_id, first)
         if account_id not in self._recovered:
             self._recovered.add(account_id)
             self._dispatcher.recover(actor)
@@ -117,25 +156,12 @@ class Ingest:
             await self._move(actor, AccountConnection.BLIND, "disconnected", cause)
 
     async def watch(self) -> None:
-        """Compare every connected account with what its broker lists, again and again; 0 seconds between: never."""
-        while self._limits.reconcile_s:
-            await asyncio.sleep(self._limits.reconcile_s)
-            for actor in self._actors:
-                await self.reconcile(actor.account.account_id)
+        """Reconcile accounts whenever that is due, until cancelled."""
+        await self.reconciliations.run()
 
-    async def reconcile(self, account_id: str) -> None:
-        """Take in what the broker lists and this account has missed; a snapshot that fails changes nothing.
-
-        The cursor stays: the session that is under way moves it.
-        """
-        actor = await self._actors.get(account_id)
-        if not actor.connected.is_set():
-            return
-        try:
-            snapshot = await self._snapshot(actor)
-            await self._take_in(actor, snapshot, is_first=False)
-        except (DropcopyError, TimeoutError, OSError) as error:
-            _log.warning("reconcile.failed", account_id=account_id, cause=str(error))
+    async def reconcile(self, account_id: str) -> Reconciliation | None:
+        """Compare one account with its broker now; None while it is not connected."""
+        return await self.reconciliations.reconcile(await self._actors.get(account_id), Trigger.TIMER)
 
     def _is_same(self, actor: Actor, session: int) -> bool:
         """Whether the session that began is still there, and the account may be trusted with it."""
@@ -143,34 +169,41 @@ class Ingest:
         is_live = session == self._sessions[account_id] and self._broker.is_connected(account_id)
         return is_live and not actor.is_halted
 
-    async def _is_caught_up(self, actor: Actor) -> bool:
+    async def _catch_up(self, actor: Actor) -> Look | None:
+        """Take the snapshot's reports in, then its cursor: the last commit, so that all before it are durable. None
+        when it failed; one that lacks orders or executions has."""
         try:
             await self._move(actor, AccountConnection.CATCHING_UP)
-            await self._catch_up(actor)
+            look = await self._look(actor, is_first=True)
+            if look.snapshot.lacks & _NEEDED:
+                raise DropcopyError(Code.NOT_READY, f"the snapshot lacks {', '.join(sorted(look.snapshot.lacks))}")
+            await self._reconciler.look(actor, look, is_first=True)
+            await actor.decide(lambda state, now_ns: machine.take_cursor(state, look.snapshot.cursor, now_ns))
         except (DropcopyError, TimeoutError, OSError) as error:
             _log.warning("ingest.catch_up_failed", account_id=actor.account.account_id, cause=str(error))
-            return False
-        return True
+            return None
+        return look
 
-    async def _catch_up(self, actor: Actor) -> None:
-        """Take the snapshot's reports in, then its cursor: the last commit, so that all before it are durable."""
-        snapshot = await self._snapshot(actor)
-        await self._take_in(actor, snapshot, is_first=True)
-        await actor.decide(lambda state, now_ns: machine.take_cursor(state, snapshot.cursor, now_ns))
-
-    async def _snapshot(self, actor: Actor) -> BrokerSnapshot:
-        timeout_s = self._limits.broker_call_s
+    async def _look(self, actor: Actor, *, is_first: bool = False) -> Look:
+        """A snapshot whose reports are taken in; what it lists besides is not yet. The cursor stays: the session that
+        is under way moves it."""
+        account_id = actor.account.account_id
+        activity = self._activities[account_id]
+        is_quiet = partial(activity.is_quiet, since=activity.mark())
+        session, timeout_s = actor.connected_count, self._limits.broker_call_s
         async with asyncio.timeout(timeout_s):
-            return await self._broker.snapshot(actor.account.account_id, actor.state.report_cursor, timeout_s)
+            snapshot = await self._broker.snapshot(account_id, actor.state.report_cursor, timeout_s)
+        await self._take_reports(actor, snapshot, is_first=is_first)
+        return Look(snapshot, session, is_quiet)
 
-    async def _take_in(self, actor: Actor, snapshot: BrokerSnapshot, *, is_first: bool) -> None:
-        """The snapshot's reports, then what it lists besides, then what still differs."""
+    async def _take_reports(self, actor: Actor, snapshot: BrokerSnapshot, *, is_first: bool) -> None:
+        """The snapshot's reports; its balances when the session begins, or where the session tells none."""
         for report in snapshot.reports:
             await self._store.room()
             await self._take_any(actor, replace(report, cursor=""))
-        await self._books.take_balances(actor, snapshot.balances)
-        await self._reconciler.mend(actor, snapshot)
-        self._reconciler.report_differences(actor, snapshot, is_first=is_first)
+        account_id = actor.account.account_id
+        untold = [one for one in snapshot.balances if is_first or (account_id, one.currency) not in self._told]
+        await self._books.take_balances(actor, untold)
 
     async def _take_any(self, actor: Actor, report: BrokerReport) -> asyncio.Future[None] | None:
         if isinstance(report, OrderReport):

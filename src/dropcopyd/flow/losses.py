@@ -15,11 +15,12 @@ import structlog
 
 from dropcopyd.domain import money
 from dropcopyd.domain.account import Account, Principal, PrincipalType
+from dropcopyd.domain.audit import GATEWAY
 from dropcopyd.domain.controls import REFERENCE_AGE_S, Breach, Control, ControlScope, Reference
 from dropcopyd.domain.instrument import Instrument, InstrumentKey, key_of
 from dropcopyd.domain.losses import HighWater, Standing, standings
 from dropcopyd.errors import DropcopyError
-from dropcopyd.flow.controls import GATEWAY, Controls, References
+from dropcopyd.flow.controls import Controls, References
 from dropcopyd.flow.flatten import Flattener
 from dropcopyd.flow.masscancel import MassCancel
 from dropcopyd.flow.ownership import Actor, Actors

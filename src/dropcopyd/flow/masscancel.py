@@ -14,14 +14,14 @@ import structlog
 
 from dropcopyd.domain import machine
 from dropcopyd.domain.account import Account, Principal, PrincipalType
-from dropcopyd.domain.audit import AuditAction, AuditEntry
+from dropcopyd.domain.audit import GATEWAY, AuditAction, AuditEntry
 from dropcopyd.domain.command import Command
 from dropcopyd.domain.controls import Control, ControlScope, Objection
 from dropcopyd.domain.exposure import may_trade
 from dropcopyd.domain.order import ActionType, OrderSide
 from dropcopyd.domain.state import Chain
 from dropcopyd.errors import DropcopyError
-from dropcopyd.flow.controls import GATEWAY, Controls
+from dropcopyd.flow.controls import Controls
 from dropcopyd.flow.intake import Intake
 from dropcopyd.flow.ownership import Actor, Actors
 from dropcopyd.ports import Clock, Store

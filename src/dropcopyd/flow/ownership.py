@@ -117,7 +117,7 @@ class Actor:
         async with self._lock:
             chain = await self.load(intent_id=intent_id, order_id=order_id, broker_command_id=broker_command_id)
             if chain is None and (external_order_id is not None or broker_command_id):
-                await self._load_external(broker_command_id or "", external_order_id)
+                await self.load_external(broker_command_id or "", external_order_id)
             registered = await self._register_fully(decision)
         return None if registered is None else registered[1]
 
@@ -149,12 +149,14 @@ class Actor:
             state.adopt([chain])
         return chain
 
-    async def _load_external(self, broker_command_id: str, external_order_id: str | None) -> None:
-        """The chain that the broker's own ids name."""
-        if self.state.find_order(broker_command_id, external_order_id) is None:
+    async def load_external(self, broker_command_id: str, external_order_id: str | None) -> Chain | None:
+        """The chain that the broker's own ids name, from memory or the store; inside the section."""
+        chain = self.state.find_order(broker_command_id, external_order_id)
+        if chain is None:
             chain = await self._store.find_chain(self.account.account_id, broker_command_id, external_order_id)
             if chain is not None:
                 self.state.adopt([chain])
+        return chain
 
     def register(
         self, decision: Decision, *, then: Callable[[Batch], None] | None = None

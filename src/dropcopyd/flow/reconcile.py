@@ -1,178 +1,317 @@
-"""Reconcile: what the broker lists mends what the platform has missed; the rest is said, and mended by nobody.
+"""Reconcile: one snapshot taken in and compared. What the broker lists mends what was missed; the rest is said.
 
 Mended is only what the broker itself lists: executions under their own ids, and orders. An order that the broker does
-not list as open is asked for by its command, and its own reports are taken in: absence proves nothing. A snapshot that
-failed changes nothing.
+not list as open is asked for by its command, and its own reports are taken in: absence proves nothing. What is left
+different is for `flow.reconciliations` to judge: one snapshot alone proves nothing either, but on a connection, whose
+reports were all taken in before.
 """
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from functools import partial
+from typing import Final
 
-import structlog
-
-from dropcopyd.domain import money
+from dropcopyd.domain.breaks import BreakKind
 from dropcopyd.domain.command import Command
-from dropcopyd.domain.instrument import InstrumentKey
-from dropcopyd.domain.order import Order, OrderState
-from dropcopyd.domain.report import BrokerSnapshot, Found, OrderClaim, OrderReport, ReportKind
-from dropcopyd.domain.state import AccountState, Chain
+from dropcopyd.domain.instrument import key_of
+from dropcopyd.domain.order import OrderState
+from dropcopyd.domain.reconciliation import Difference, Figure, Place, Ticket
+from dropcopyd.domain.report import BrokerSnapshot, Found, OrderClaim, OrderReport, ReportKind, SnapshotPart
+from dropcopyd.domain.state import AccountState, Chain, Execution
+from dropcopyd.flow import comparing
+from dropcopyd.flow.activity import Subject
 from dropcopyd.flow.dispatch import Dispatcher
 from dropcopyd.flow.ownership import Actor
 from dropcopyd.flow.taking import OrderReports
 from dropcopyd.observe import Metrics
 from dropcopyd.ports import Store
 
-_log = structlog.get_logger()
-_Execution = tuple[str, str | None, str | None]
-"""The live command, the trade date, the execution's id: other orders may use the same id again."""
+_Execution = tuple[str, str | None, str | None, str | None]
+"""The live command, the broker's order id, the trade date, the execution's id: other orders may use the same id."""
+_Figures = tuple[Decimal | None, Decimal | None]
+_TAKEN_MAX: Final = 100_000
+"""Executions remembered per account between two lists; more are looked for in the journal again."""
+_TERMS: Final = frozenset({Figure.QUANTITY, Figure.LIMIT_PRICE, Figure.STOP_PRICE, Figure.ORDER_STATE})
+
+
+@dataclass(slots=True)
+class Look:
+    """One snapshot, taken in and compared.
+
+    `differences` are those left after mending, `mended` those that the broker's list has ended. `agreed` are the places
+    of standing tickets where this snapshot shows no difference. `session` is the one of before the snapshot.
+    """
+
+    snapshot: BrokerSnapshot
+    session: int
+    is_quiet: Callable[[Subject], bool]
+    """Whether no report of an instrument or currency came since before the snapshot was asked for."""
+    differences: dict[Place, Difference] = field(default_factory=dict)
+    mended: dict[Place, Difference] = field(default_factory=dict)
+    agreed: set[Place] = field(default_factory=set)
+    claimed: set[str] = field(default_factory=set)
+    """Our ids of the orders that the broker lists."""
+    mended_reports: int = 0
+
+    def differ(self, found: Iterable[Difference]) -> None:
+        self.differences.update((difference.place, difference) for difference in found)
+
+    def is_whole(self, part: SnapshotPart) -> bool:
+        """Whether what the snapshot leaves out of this part is not there."""
+        return part not in self.snapshot.lacks
 
 
 class Reconciler:
-    """Mends the accounts of one broker."""
+    """Takes in and compares the snapshots of one broker."""
 
     def __init__(self, dispatcher: Dispatcher, orders: OrderReports, store: Store, metrics: Metrics) -> None:
         self._dispatcher = dispatcher
         self._orders = orders
         self._store = store
         self._metrics = metrics
-        self._taken: dict[str, set[_Execution]] = {}
-        """Executions known to be in the journal, so that a list of the day is looked through once."""
-        self._differences: dict[str, frozenset[str]] = {}
+        self._taken: dict[str, dict[_Execution, _Figures]] = {}
+        """Executions known to be in the journal with these figures: a list of the day is looked through once."""
 
     def took(self, account_id: str, report: OrderReport) -> None:
         """An execution has been taken in as it came."""
-        self._taken.setdefault(account_id, set()).add(_execution_of(report))
+        taken = self._taken.setdefault(account_id, {})
+        if len(taken) >= _TAKEN_MAX:
+            taken.clear()
+        taken[_execution_of(report)] = _figures_of(report)
 
-    async def mend(self, actor: Actor, snapshot: BrokerSnapshot) -> None:
-        """Take in what the snapshot lists and the account lacks. The snapshot's own reports were taken in before."""
-        await self._mend_executions(actor, snapshot)
-        for claim in snapshot.orders:
-            await self._mend_order(actor, claim)
-        claimed = {claim.broker_command_id for claim in snapshot.orders}
-        for chain in tuple(actor.state.chains.values()):
-            if not claimed & {command.broker_command_id for command in chain.commands.values()}:
-                await self._ask_if_open(actor, chain)
+    async def look(self, actor: Actor, look: Look, *, is_first: bool, is_thorough: bool = False) -> None:
+        """Take in what the snapshot lists and the account lacks, then compare. The snapshot's own reports were taken in
+        before.
 
-    def report_differences(self, actor: Actor, snapshot: BrokerSnapshot, *, is_first: bool) -> None:
-        """Say what still differs; between two snapshots of one session only what differed before, too: the rest may
-        be under way."""
+        `is_first`: the session begins, so that the list is the broker's newest word on each order. `is_thorough`: what
+        the broker knows of each order that differs is asked for, not only of those that ought to work.
+        """
+        await self._look_at_executions(actor, look)
+        for claim in look.snapshot.orders:
+            await self._look_at_order(actor, claim, look, is_first=is_first, is_thorough=is_thorough)
+        if look.is_whole(SnapshotPart.ORDERS):
+            for chain in tuple(actor.state.chains.values()):
+                if chain.order.order_id not in look.claimed:
+                    await self._look_at_unlisted(actor, chain, look)
+        tickets = [(ticket, await self._chain_of(actor, ticket)) for ticket in tuple(actor.state.tickets.values())]
+        state = actor.state
+        if look.is_whole(SnapshotPart.POSITIONS):
+            look.differ(comparing.positions(state, look.snapshot))
+        look.differ(comparing.cash(state, look.snapshot))
+        look.agreed = {ticket.place for ticket, chain in tickets if _agrees(state, ticket, chain, look)}
+
+    async def restate(
+        self,
+        actor: Actor,
+        look: Look,
+        confirmed: Iterable[Difference],
+        is_still_so: Callable[[Difference], bool],
+    ) -> list[Difference]:
+        """Take the broker's terms of listed orders that differ in them; those differences that this has ended.
+
+        Terms that a report has touched by the time of the decision stay.
+        """
+        ended: list[Difference] = []
+        terms = [difference for difference in confirmed if _is_of_terms(difference)]
+        for claim in look.snapshot.orders:
+            chain = await self._find(actor, claim)
+            if chain is None:
+                continue
+            of_order = [one for one in terms if one.order_id == chain.order.order_id]
+            if not of_order:
+                continue
+            still = partial(is_still_so, of_order[0])
+            look.mended_reports += await self._take(actor, _report_of(claim, ReportKind.RESTATED), still)
+            chain = actor.state.chains.get(chain.order.order_id, chain)
+            left = {one.place for one in comparing.order(chain, claim)}
+            ended += [one for one in of_order if one.place not in left]
+        return ended
+
+    async def _look_at_executions(self, actor: Actor, look: Look) -> None:
         account_id = actor.account.account_id
-        now = frozenset(differences(actor.state, snapshot))
-        standing = now if is_first else now & self._differences.get(account_id, frozenset())
-        self._differences[account_id] = now
-        for difference in sorted(standing):
-            _log.warning("reconcile.break", account_id=account_id, difference=difference)
+        taken = self._taken.setdefault(account_id, {})
+        listed: dict[_Execution, _Figures] = {}
+        for report in look.snapshot.executions:
+            execution, figures = _execution_of(report), _figures_of(report)
+            if taken.get(execution) == figures or await self._look_at_execution(actor, report, look):
+                listed[execution] = figures
+        kept = self._taken.get(account_id, {})
+        if look.is_whole(SnapshotPart.EXECUTIONS):
+            kept = {execution: figures for execution, figures in kept.items() if execution in listed}
+        self._taken[account_id] = {**kept, **listed}
 
-    async def _mend_executions(self, actor: Actor, snapshot: BrokerSnapshot) -> None:
-        account_id = actor.account.account_id
-        taken = self._taken.setdefault(account_id, set())
-        listed = set()
-        for report in snapshot.executions:
-            execution = _execution_of(report)
-            listed.add(execution)
-            if execution not in taken:
-                await self._take(actor, report)
-        self._taken[account_id] = (self._taken[account_id] & listed) | listed
+    async def _look_at_execution(self, actor: Actor, report: OrderReport, look: Look) -> bool:
+        """Whether the journal has the execution with the listed figures, now at last."""
+        chain = await self._find(actor, report)
+        known = None if chain is None else _known(chain, report)
+        if chain is not None and known is not None:
+            found = tuple(comparing.execution(chain.order.order_id, key_of(chain.order.instrument), known, report))
+            if found and report.exec_ref_id is not None and report.exec_ref_id not in known.exec_ids:
+                amended = replace(
+                    report,
+                    kind=ReportKind.CORRECTION,
+                    exec_id=report.exec_ref_id,
+                    exec_ref_id=report.exec_id,
+                    cumulative_quantity=None,
+                )
+                look.mended_reports += await self._take(actor, amended)
+                look.mended.update((one.place, one) for one in found)
+                return True
+            look.differ(found)
+            return not found
+        if report.exec_id is not None and not (chain is not None and chain.placeholders):
+            report = replace(report, cumulative_quantity=None)  # of its time, not of now
+        if await self._take(actor, report):
+            look.mended_reports += 1
+            chain = await self._find(actor, report)
+            missing = comparing.missing_fill(report, chain)
+            look.mended[missing.place] = missing
+        return True
 
-    async def _mend_order(self, actor: Actor, claim: OrderClaim) -> None:
+    async def _look_at_order(
+        self, actor: Actor, claim: OrderClaim, look: Look, *, is_first: bool, is_thorough: bool
+    ) -> None:
         """An order that is open at the broker."""
-        chain = await self._load(actor, claim.broker_command_id)
+        chain = await self._find(actor, claim)
         if chain is None:
-            if claim.order is not None:
-                await self._take(actor, _report_of(claim, ReportKind.STATUS))
+            await self._look_at_unknown(actor, claim, look)
             return
-        command = next(c for c in chain.commands.values() if c.broker_command_id == claim.broker_command_id)
-        if command.is_unresolved or _differs(chain.order, claim):
-            await self._ask(actor, command)
-        chain = actor.state.chains.get(chain.order.order_id, chain)
-        if _differs(chain.order, claim):
-            await self._take(actor, _report_of(claim, ReportKind.RESTATED))
+        order_id = chain.order.order_id
+        look.claimed.add(order_id)
+        before = {one.place: one for one in comparing.order(chain, claim)}
+        is_asked = is_thorough or any(_is_of_terms(one) for one in before.values())
+        command = _named(chain, claim)
+        if command is not None and (command.is_unresolved or not chain.order.is_accepted or (before and is_asked)):
+            look.mended_reports += await self._ask(actor, command)
+        chain = actor.state.chains.get(order_id, chain)
+        restated = _report_of(claim, ReportKind.RESTATED)
+        if not chain.order.is_accepted:
+            look.mended_reports += await self._take(actor, restated)
+        elif is_first and any(map(_is_of_terms, comparing.order(chain, claim))):
+            look.mended_reports += await self._take(actor, restated, partial(look.is_quiet, claim.key))
+        chain = actor.state.chains.get(order_id, chain)
+        left = {one.place: one for one in comparing.order(chain, claim)}
+        look.differences.update(left)
+        look.mended.update((place, one) for place, one in before.items() if place not in left)
 
-    async def _ask_if_open(self, actor: Actor, chain: Chain) -> None:
-        """An order that we have open, or a request that the broker has and has not decided."""
+    async def _look_at_unknown(self, actor: Actor, claim: OrderClaim, look: Look) -> None:
+        """An order that nobody here knows is taken in if the broker describes it."""
+        unknown = comparing.unknown_order(claim)
+        if claim.order is not None:
+            look.mended_reports += await self._take(actor, _report_of(claim, ReportKind.STATUS))
+            chain = await self._find(actor, claim)
+            if chain is not None:
+                look.claimed.add(chain.order.order_id)
+                look.mended[unknown.place] = unknown
+                look.differ(comparing.order(chain, claim))
+                return
+        look.differ([unknown])
+
+    async def _look_at_unlisted(self, actor: Actor, chain: Chain, look: Look) -> None:
+        """An order that we have open, or a request that the broker has and has not decided, is asked for."""
         undecided = [
             command
             for command in chain.commands.values()
             if command.is_unresolved and command.stamps.acknowledged_ns is not None
         ]
-        order = chain.order
+        before = comparing.unlisted_order(chain)
         if undecided:
-            await self._ask(actor, undecided[-1])
-        elif order.is_accepted and order.state is OrderState.OPEN and not chain.has_open_question and chain.commands:
-            await self._ask(actor, chain.commands[max(chain.commands)])
+            look.mended_reports += await self._ask(actor, undecided[-1])
+        elif before is not None and chain.commands:
+            look.mended_reports += await self._ask(actor, chain.commands[max(chain.commands)])
+        if before is None:
+            return
+        left = comparing.unlisted_order(actor.state.chains.get(chain.order.order_id, chain))
+        if left is None:
+            look.mended[before.place] = before
+        else:
+            look.differ([left])
 
-    async def _ask(self, actor: Actor, command: Command) -> None:
-        """Take in everything that the broker has told about the command's order."""
+    async def _ask(self, actor: Actor, command: Command) -> int:
+        """Take in everything that the broker has told about the command's order; how much of it was news."""
         result = await self._dispatcher.find(actor, command)
         if not isinstance(result, Found):
-            return
+            return 0
+        news = 0
         for report in result.reports:
-            await self._take(actor, report)
+            news += await self._take(actor, report)
+        return news
 
-    async def _take(self, actor: Actor, report: OrderReport) -> None:
+    async def _take(self, actor: Actor, report: OrderReport, is_still_so: Callable[[], bool] = lambda: True) -> bool:
+        """Whether it was news."""
         await self._store.room()
-        done = await self._orders.take(actor, replace(report, cursor=""))  # no news of the session: the cursor stays
+        report = replace(report, cursor="")  # no news of the session: the cursor stays
+        done = await self._orders.take(actor, report, is_still_so)
         if report.kind is ReportKind.TRADE:
             self.took(actor.account.account_id, report)
-        if done is not None:
-            self._metrics.mended.labels(report.kind.value).inc()
+        if done is None:
+            return False
+        self._metrics.mended.labels(report.kind.value).inc()
+        return True
 
-    async def _load(self, actor: Actor, broker_command_id: str) -> Chain | None:
+    async def _find(self, actor: Actor, said: OrderClaim | OrderReport) -> Chain | None:
+        """The chain that the broker means, from memory or the store."""
         async with actor.serial():
-            return await actor.load(broker_command_id=broker_command_id)
+            chain = await actor.load(broker_command_id=said.broker_command_id) if said.broker_command_id else None
+            if chain is None:
+                chain = await actor.load_external(said.broker_command_id, said.external_order_id)
+        key = said.key if isinstance(said, OrderClaim) else (said.order and said.order.key)
+        is_other = chain is not None and key is not None and key_of(chain.order.instrument) != key
+        return None if is_other else chain
+
+    async def _chain_of(self, actor: Actor, ticket: Ticket) -> Chain | None:
+        order_id = ticket.difference.order_id
+        if order_id is None:
+            return None
+        async with actor.serial():
+            return await actor.load(order_id=order_id)
 
 
-def differences(state: AccountState, snapshot: BrokerSnapshot) -> Iterator[str]:
-    """Each difference in words: orders first, then positions.
-
-    Meant for the moment after the snapshot's reports were taken in; an order with an unresolved command is left out,
-    its question is still open.
-    """
-    yield from _order_differences(state, snapshot)
-    yield from _position_differences(state, snapshot)
+def _named(chain: Chain, claim: OrderClaim) -> Command | None:
+    """The command by which an order can be asked for; None for one from outside that nobody here has touched."""
+    for command in chain.commands.values():
+        if command.broker_command_id == claim.broker_command_id:
+            return command
+    return chain.commands[max(chain.commands)] if chain.commands else None
 
 
-def _order_differences(state: AccountState, snapshot: BrokerSnapshot) -> Iterator[str]:
-    claimed: set[str] = set()
-    for claim in snapshot.orders:
-        named = state.find_command(claim.broker_command_id)
-        chain = named[0] if named else state.find_order(claim.broker_command_id, claim.external_order_id)
-        if chain is None:
-            yield f"unknown order: the broker has {claim.external_order_id} open, nobody here knows it"
-            continue
-        order = chain.order
-        claimed.add(order.order_id)
-        if claim.cumulative_quantity != order.filled_quantity:
-            yield (
-                f"order {order.order_id}: filled {money.render(order.filled_quantity)} here,"
-                f" {money.render(claim.cumulative_quantity)} at the broker"
-            )
-        if claim.is_open and order.state is not OrderState.OPEN:
-            yield f"order {order.order_id}: {order.status} here, open at the broker"
-    for chain in state.chains.values():
-        order = chain.order
-        is_expected = order.is_accepted and order.state is OrderState.OPEN and not chain.has_open_question
-        if is_expected and order.order_id not in claimed:
-            yield f"order {order.order_id}: {order.status} here, not open at the broker"
+def _known(chain: Chain, report: OrderReport) -> Execution | None:
+    """The listed execution as the account has it."""
+    key = None if report.exec_id is None else chain.find_execution(report.exec_id, report.trade_date)
+    known = None if key is None else chain.executions[key]
+    if known is None or known.trade_date == report.trade_date or None in (known.trade_date, report.trade_date):
+        return known
+    return None
 
 
-def _position_differences(state: AccountState, snapshot: BrokerSnapshot) -> Iterator[str]:
-    theirs: dict[InstrumentKey, object] = {claim.key: claim.quantity for claim in snapshot.positions}
-    ours = {key: position.quantity for key, position in state.positions.items() if position.quantity}
-    for key in sorted(theirs.keys() | ours.keys()):
-        if theirs.get(key, money.ZERO) != ours.get(key, money.ZERO):
-            yield f"position {key[1]}: {ours.get(key, money.ZERO)} here, {theirs.get(key, money.ZERO)} at the broker"
+def _agrees(state: AccountState, ticket: Ticket, chain: Chain | None, look: Look) -> bool:
+    """Whether the snapshot shows that a ticket's difference is over."""
+    difference = ticket.difference
+    if difference.place in look.differences:
+        return False
+    if difference.kind is BreakKind.POSITION:
+        return look.is_whole(SnapshotPart.POSITIONS) and not comparing.is_in_doubt(state, difference.key)
+    if difference.kind is BreakKind.CASH:
+        return any(one.currency == difference.subject and one.cash is not None for one in look.snapshot.balances)
+    if difference.figure is Figure.ORDER:
+        return look.is_whole(SnapshotPart.ORDERS)
+    if chain is None or chain.has_open_question:
+        return False
+    if "|" in difference.subject:
+        return comparing.execution_figure(chain, difference) == difference.theirs
+    if chain.order.order_id in look.claimed:
+        return True
+    if not look.is_whole(SnapshotPart.ORDERS):
+        return False
+    if difference.figure is Figure.ORDER_STATE:
+        return chain.order.state is not OrderState.OPEN
+    return comparing.order_figure(chain, difference) == difference.theirs
 
 
-def _differs(order: Order, claim: OrderClaim) -> bool:
-    """Whether the broker's open order has other terms than ours."""
-    return (
-        not order.is_accepted
-        or order.state is not OrderState.OPEN
-        or order.terms.quantity != claim.quantity
-        or order.terms.limit_price != claim.limit_price
-        or (claim.stop_price is not None and order.terms.stop_price != claim.stop_price)
-    )
+def _is_of_terms(difference: Difference) -> bool:
+    """Whether it is one that the broker's order itself would mend."""
+    return difference.figure in _TERMS and "|" not in difference.subject and difference.theirs != comparing.NOT_OPEN
 
 
 def _report_of(claim: OrderClaim, kind: ReportKind) -> OrderReport:
@@ -190,4 +329,8 @@ def _report_of(claim: OrderClaim, kind: ReportKind) -> OrderReport:
 
 
 def _execution_of(report: OrderReport) -> _Execution:
-    return report.broker_command_id, report.trade_date, report.exec_id
+    return report.broker_command_id, report.external_order_id, report.trade_date, report.exec_id
+
+
+def _figures_of(report: OrderReport) -> _Figures:
+    return report.last_quantity, report.last_price

@@ -5,6 +5,7 @@ outside are adopted and amendments are parked wherever they come from.
 """
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
 
 from dropcopyd.domain import machine
@@ -49,10 +50,13 @@ class OrderReports:
     def __init__(self, instruments: Instruments) -> None:
         self._instruments = instruments
 
-    async def take(self, actor: Actor, report: OrderReport) -> asyncio.Future[None] | None:
+    async def take(
+        self, actor: Actor, report: OrderReport, is_still_so: Callable[[], bool] = lambda: True
+    ) -> asyncio.Future[None] | None:
         """Decide about one report, then about those that waited for what it tells; the commit is not waited for.
 
-        None when nothing changed. Raises DropcopyError.
+        `is_still_so` is asked when it is decided: False, and the report is passed over. None when nothing changed.
+        Raises DropcopyError.
         """
         instrument = None if report.order is None else await self._instruments.find(report.order.key)
         if report.order is not None and report.external_order_id is not None:
@@ -61,7 +65,7 @@ class OrderReports:
             async with actor.serial():
                 await actor.load(order_id=order_id)
         done = await actor.decide_about(
-            lambda state, now_ns: machine.take_report(state, report, now_ns, instrument),
+            lambda state, now_ns: machine.take_report(state, report, now_ns, instrument) if is_still_so() else None,
             broker_command_id=report.broker_command_id,
             external_order_id=report.external_order_id,
         )

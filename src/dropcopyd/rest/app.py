@@ -24,9 +24,11 @@ from dropcopyd.ports import Clock
 from dropcopyd.rest import docs, openapi, schemas
 from dropcopyd.rest.accounts import AccountRoutes
 from dropcopyd.rest.armings import ArmingRoutes
+from dropcopyd.rest.breaks import BreakRoutes
 from dropcopyd.rest.controls import ControlRoutes
 from dropcopyd.rest.errors import internal_response, problem_response
 from dropcopyd.rest.events import EventRoutes
+from dropcopyd.rest.explanation import ExplanationRoutes
 from dropcopyd.rest.exports import ExportRoutes
 from dropcopyd.rest.flattens import FlattenRoutes
 from dropcopyd.rest.gate import RATE_SCOPE, Dependencies, answer
@@ -88,6 +90,8 @@ def create_app(
     app.include_router(HistoryRoutes(dependencies).router(), tags=["records"])
     app.include_router(MetricsRoutes(dependencies).router(), tags=["records"])
     app.include_router(ExportRoutes(dependencies).router(), tags=["records"])
+    app.include_router(ExplanationRoutes(dependencies).router(), tags=["records"])
+    app.include_router(BreakRoutes(dependencies).router(), tags=["reconciliation"])
     app.include_router(EventRoutes(dependencies).router(), tags=["streams"])
     app.include_router(StreamRoutes(dependencies).router(), tags=["streams"])
     app.include_router(AccountRoutes(dependencies).router(), tags=["administration"])

@@ -14,6 +14,8 @@ from dropcopyd.rest.errors import parameter_error
 
 NUMBER: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
 """The mark of a list that goes on from a number."""
+PAIR: Final = re.compile(r"[0-9]{1,19}\|[0-9]{1,18}", re.ASCII)
+"""The mark of a list that goes on from a time and a number."""
 NAME: Final = re.compile(r"[A-Z]{1,32}\|[ -~]{1,64}", re.ASCII)
 """The mark of a list that goes on from an asset class and symbol."""
 ANY: Final = re.compile(r"[^\x00-\x1f]{1,255}")

@@ -23,7 +23,9 @@ from dropcopyd.flow.masscancel import MassCancel
 from dropcopyd.flow.paper import PaperBench
 from dropcopyd.flow.pump import Pumps
 from dropcopyd.flow.rates import Policy
+from dropcopyd.flow.reconciliations import Reconciliations
 from dropcopyd.flow.registrar import Registrar
+from dropcopyd.flow.resolutions import Resolutions
 from dropcopyd.flow.streams import Streams
 from dropcopyd.observe import Metrics
 from dropcopyd.ports import Clock
@@ -48,6 +50,8 @@ class Dependencies:
     paper: PaperBench
     keyring: Keyring
     registrar: Registrar
+    reconciliations: Reconciliations
+    resolutions: Resolutions
     clock: Clock
     limits: Limits
     metrics: Metrics

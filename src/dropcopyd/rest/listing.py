@@ -9,16 +9,21 @@ from typing import Any, Final
 from fastapi import Request
 from starlette.responses import Response
 
+from dropcopyd.domain.breaks import BreakKind
 from dropcopyd.domain.instrument import AssetClass
 from dropcopyd.domain.limits import Limits
 from dropcopyd.domain.order import OrderSide, OrderState, OrderStatus, OrderType
+from dropcopyd.domain.reconciliation import BreakStatus, Trigger, Verdict
 from dropcopyd.errors import InvalidError
 from dropcopyd.flow.access import parse_uuid
 from dropcopyd.record import (
+    BREAK_FILTERS,
     INTENT_FILTERS,
     ORDER_FILTERS,
     POSITION_FILTERS,
+    RECONCILIATION_FILTERS,
     TRADE_FILTERS,
+    Explanation,
     JournalPage,
     Listing,
     Slice,
@@ -84,6 +89,10 @@ _FILTERS: Final[Mapping[str, Filter]] = {
         Filter("side", OrderSide),
         Filter("order_type", OrderType),
         Filter("asset_class", AssetClass),
+        Filter("status", BreakStatus),
+        Filter("kind", BreakKind),
+        Filter("trigger", Trigger),
+        Filter("verdict", Verdict),
         Filter("client_order_id", is_uuid=True),
         Filter("after", is_number=True),
         *map(Filter, ("symbol", "strategy_id", "client_reference_id", "external_order_id", "order_id", "exec_id")),
@@ -130,6 +139,9 @@ TRADES: Final = Kind("trades", TRADE_FILTERS, has_times=True)
 POSITIONS: Final = Kind("positions", POSITION_FILTERS, sort=Sort.ASC, shape=cursor.NAME)
 JOURNAL: Final = Kind("journal", ("after",), has_times=True, sort=Sort.ASC)
 TIMELINE: Final = Kind("timeline", sort=Sort.ASC)
+BREAKS: Final = Kind("breaks", BREAK_FILTERS, has_times=True)
+RECONCILIATIONS: Final = Kind("reconciliations", RECONCILIATION_FILTERS, has_times=True)
+EXPLANATION: Final = Kind("explanation", sort=Sort.ASC, shape=cursor.PAIR)
 SEARCH: Final = Kind("search", sort=Sort.ASC, shape=cursor.PLACE)
 
 _TIME: Final[Json] = {"type": "string", "format": "date-time"}
@@ -173,7 +185,9 @@ class Asked:
     listing: Listing
     binding: str
 
-    def answer(self, page: Slice[Any] | JournalPage, as_json: Callable[[Any], Json], **more: Any) -> Response:
+    def answer(
+        self, page: Slice[Any] | JournalPage | Explanation, as_json: Callable[[Any], Json], **more: Any
+    ) -> Response:
         """The page as JSON, with more members beside its records."""
         following = cursor.make_cursor(self.binding, page.mark) if page.mark else None
         return answer({"data": [as_json(item) for item in page.items], "next_cursor": following, **more})

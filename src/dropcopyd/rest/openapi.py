@@ -10,7 +10,7 @@ from pydantic.json_schema import models_json_schema
 
 from dropcopyd.domain.account import Scope
 from dropcopyd.errors import Code
-from dropcopyd.rest import admin_bodies, control_bodies, paper_bodies, schemas, submission
+from dropcopyd.rest import admin_bodies, break_schemas, control_bodies, paper_bodies, schemas, submission
 from dropcopyd.rest.errors import PROBLEM_MEDIA_TYPE, RETRY_AFTER_S, STATUS
 
 Json = dict[str, Any]
@@ -44,6 +44,8 @@ ACCOUNT_ID: Final[Json] = {
 INTENT_ID: Final[Json] = {**ACCOUNT_ID, "name": "intent_id"}
 ORDER_ID: Final[Json] = {**ACCOUNT_ID, "name": "order_id"}
 FLATTEN_ID: Final[Json] = {**ACCOUNT_ID, "name": "flatten_id"}
+BREAK_ID: Final[Json] = {**ACCOUNT_ID, "name": "break_id"}
+RECONCILIATION_ID: Final[Json] = {**ACCOUNT_ID, "name": "reconciliation_id"}
 STREAM_ID: Final[Json] = {**ACCOUNT_ID, "name": "stream_id"}
 SYMBOL: Final[Json] = {
     "name": "symbol",
@@ -178,6 +180,7 @@ def document(app: FastAPI) -> Json:
         (submission.SubmitIntent, "validation"),
         (submission.MintToken, "validation"),
         *((body, "validation") for body in (*CONTROL_BODIES, *PAPER_BODIES, *admin_bodies.BODIES)),
+        (break_schemas.Resolve, "validation"),
         (schemas.Problem, "validation"),
     ]
     _, shared = models_json_schema(models, ref_template=_REF)

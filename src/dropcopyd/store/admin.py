@@ -152,6 +152,20 @@ class Admin:
 
         self._transact(work)
 
+    def set_reconcile(self, account_id: str, seconds: int | None) -> None:
+        """Seconds between the account's reconciliations, 0 = none by the timer, None = as the gateway does.
+
+        Raises NotFoundError.
+        """
+        detail = {"reconcile_s": "" if seconds is None else str(seconds)}
+        entry = self._entry(self._organization_of(account_id), AuditAction.ACCOUNT_CHANGED, account_id, detail)
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute("UPDATE accounts SET reconcile_s = ? WHERE account_id = ?", (seconds, account_id))
+            put_audit(connection, entry)
+
+        self._transact(work)
+
     def _organization_of(self, account_id: str) -> str:
         row = self._connection.execute(
             "SELECT organization_id FROM accounts WHERE account_id = ?", (account_id,)

@@ -65,6 +65,26 @@ TRADES: Final = Table(
     },
 )
 
+BREAKS: Final = Table(
+    "breaks",
+    "breaks_by_account",
+    "first_at_ns",
+    {
+        "status": Filter("status", "breaks_by_status"),
+        "kind": Filter("kind", "breaks_by_kind"),
+        "symbol": Filter("symbol", "breaks_by_symbol"),
+    },
+)
+RECONCILIATIONS: Final = Table(
+    "reconciliations",
+    "reconciliations_by_account",
+    "ended_at_ns",
+    {
+        "trigger": Filter("run_trigger", "reconciliations_by_trigger"),
+        "verdict": Filter("verdict", "reconciliations_by_verdict"),
+    },
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Statement:

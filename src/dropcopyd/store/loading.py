@@ -11,8 +11,8 @@ from dropcopyd.domain.event import EventType
 from dropcopyd.domain.instrument import key_of
 from dropcopyd.domain.state import AccountState, Chain
 from dropcopyd.ports import AttachedState, Committed, Head
+from dropcopyd.store import breaks, rows, truth
 from dropcopyd.store import positions as position_store
-from dropcopyd.store import rows, truth
 
 Connection = sqlite3.Connection
 
@@ -57,6 +57,7 @@ def account_state(
         last_ns=row["last_ns"],
         report_cursor=row["report_cursor"],
         roll=position_store.last_roll(connection, account),
+        tickets=breaks.standing(connection, account),
         is_partial=True,
     )
     found = connection.execute(

@@ -30,6 +30,7 @@ _AMOUNTS: Final = (
     "day_realized_pnl",
 )
 _NUMBERS: Final = ("day_ns", "fold_ns", "fold_number")
+_LAST_NS: Final = 2**63 - 1
 _BALANCE_AMOUNTS: Final = ("cash", "buying_power", "equity", "initial_margin", "maintenance_margin")
 
 
@@ -229,7 +230,6 @@ def history(
     fold_ns: int = 0,
 ) -> History | None:
     """The fold from the checkpoint before a change, or before a time; None for a change that is not there."""
-    whose = (account.number, key[0].value, key[1])
     place = (fold_ns, 0)
     if ref is not None:
         row = connection.execute(
@@ -238,16 +238,30 @@ def history(
         if row is None:
             return None
         place = row["fold_ns"], row["number"]
+    return history_between(connection, account, instruments, key, first=place)
+
+
+def history_between(
+    connection: Connection,
+    account: Account,
+    instruments: rows.Instruments,
+    key: InstrumentKey,
+    *,
+    first: tuple[int, int],
+    last: tuple[int, int] = (_LAST_NS, 0),
+) -> History:
+    """The fold from the checkpoint before a place up to another one, included."""
+    whose = (account.number, key[0].value, key[1])
     of_position = "SELECT * FROM position_changes WHERE account = ? AND asset_class = ? AND symbol = ?"
     start = connection.execute(
         f"{of_position} AND (fold_ns, number) < (?, ?) AND after IS NOT NULL"
         " ORDER BY fold_ns DESC, number DESC LIMIT 1",
-        (*whose, *place),
+        (*whose, *first),
     ).fetchone()
     figures = _ORIGIN if start is None else json.loads(start["after"])
     found = connection.execute(
-        f"{of_position} AND (fold_ns, number) > (?, ?) ORDER BY fold_ns, number",
-        (*whose, figures["fold_ns"], figures["fold_number"]),
+        f"{of_position} AND (fold_ns, number) > (?, ?) AND (fold_ns, number) <= (?, ?) ORDER BY fold_ns, number",
+        (*whose, figures["fold_ns"], figures["fold_number"], *last),
     ).fetchall()
     return History(
         _position(account, key, figures, instruments),

@@ -11,8 +11,9 @@ from dropcopyd.domain.event import Trade
 from dropcopyd.domain.instrument import AssetClass
 from dropcopyd.domain.order import Order
 from dropcopyd.domain.position import Position
+from dropcopyd.domain.reconciliation import Reconciliation, Ticket
 from dropcopyd.record import AccountRecord, Listing, Slice, Sort
-from dropcopyd.store import keyset, rows
+from dropcopyd.store import breaks, keyset, rows
 from dropcopyd.store import positions as position_store
 from dropcopyd.store.reader import Reader
 
@@ -126,6 +127,28 @@ class SqliteQueries:
     async def balances(self, account_id: str) -> Sequence[Balance]:
         account = self._account_of(account_id)
         return await self._reader.read(lambda connection: position_store.balances(connection, account))
+
+    async def breaks(self, account_id: str, listing: Listing) -> Slice[Ticket]:
+        return await self._page(keyset.BREAKS, breaks.ticket_of, account_id, listing)
+
+    async def find_break(self, account_id: str, break_id: str) -> Ticket | None:
+        account = self._account_of(account_id)
+        return await self._reader.read(lambda connection: breaks.find(connection, account, break_id))
+
+    async def reconciliations(self, account_id: str, listing: Listing) -> Slice[Reconciliation]:
+        return await self._page(keyset.RECONCILIATIONS, breaks.reconciliation_of, account_id, listing)
+
+    async def reconciliation(self, account_id: str, reconciliation_id: str) -> Reconciliation | None:
+        account = self._account_of(account_id)
+
+        def query(connection: sqlite3.Connection) -> Reconciliation | None:
+            row = connection.execute(
+                "SELECT * FROM reconciliations WHERE reconciliation_id = ? AND account = ?",
+                (reconciliation_id, account.number),
+            ).fetchone()
+            return None if row is None else breaks.reconciliation_of(row, account)
+
+        return await self._reader.read(query)
 
     async def _page(
         self, table: keyset.Table, record_of: Callable[..., _Item], account_id: str, listing: Listing

@@ -303,6 +303,7 @@ def account_of(row: Row) -> Account:
         broker_settings=row["broker_settings"],
         time_zone=row["time_zone"],
         roll_time=row["roll_time"],
+        reconcile_s=row["reconcile_s"],
         created_at_ns=row["created_at_ns"],
         disabled_at_ns=row["disabled_at_ns"],
     )

@@ -38,6 +38,7 @@ from dropcopyd.ports import (
 )
 from dropcopyd.record import Record
 from dropcopyd.store import armings, controls, flattens, keys, loading, losses, migrate, positions, rows
+from dropcopyd.store.explaining import SqliteExplanations
 from dropcopyd.store.history import SqliteHistory
 from dropcopyd.store.metrics import SqliteMetrics
 from dropcopyd.store.queries import SqliteQueries
@@ -85,6 +86,7 @@ class SqliteStore:
             history=SqliteHistory(self._reader, self._accounts.__getitem__),
             search=SqliteSearch(self._reader),
             metrics=SqliteMetrics(self._reader, self._accounts.__getitem__),
+            explanations=SqliteExplanations(self._reader, self._accounts.__getitem__),
         )
         """What may be asked of the record."""
         self.registry = SqliteRegistry(self._read, self._transact, self.accounts)

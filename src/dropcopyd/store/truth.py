@@ -1,4 +1,4 @@
-"""Amendments, breaks and parked reports: their rows, and what one batch writes of them."""
+"""Amendments and parked reports: their rows, and what one batch writes of them."""
 
 import json
 import sqlite3
@@ -51,13 +51,6 @@ def write(connection: sqlite3.Connection, account: int, batch: Batch) -> None:
         )
     for key in batch.unparked:
         connection.execute("DELETE FROM parked WHERE account = ? AND parking_key = ?", (account, key))
-    for one in batch.breaks:
-        connection.execute(
-            "INSERT INTO breaks (account, kind, subject, order_id, detail, first_at_ns, last_at_ns)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (account, kind, subject) DO UPDATE SET"
-            " detail = excluded.detail, last_at_ns = excluded.last_at_ns, times = times + 1",
-            (account, one.kind.value, one.subject, one.order_id, one.detail, one.at_ns, one.at_ns),
-        )
 
 
 def amendment_values(account: int, amendment: Amendment) -> rows.Values:

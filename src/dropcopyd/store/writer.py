@@ -18,7 +18,7 @@ from dropcopyd.domain.tally import LegTime
 from dropcopyd.errors import Code, StoreError
 from dropcopyd.observe import Metrics
 from dropcopyd.ports import Clock, Committed, Encoder, Failpoints, OnCommitted
-from dropcopyd.store import keys, positions, rows, truth
+from dropcopyd.store import breaks, keys, positions, rows, truth
 from dropcopyd.store.keeping import Keeper
 from dropcopyd.store.lasting import LastRows
 
@@ -249,6 +249,7 @@ class Writer:
         moved: set[EventType] = set()
         brought = self._keeper.before(account.number, batch)
         self._project(account.number, batch)
+        breaks.write(self._connection, account, batch)
         numbers = self._keeper.order_numbers(batch)
         for event, encoded in zip(batch.events, entry.encoded, strict=True):
             order_number = self._keeper.note(account.number, head.sequence + 1, event, numbers)

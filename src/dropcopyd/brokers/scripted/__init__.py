@@ -11,6 +11,7 @@ from dropcopyd.domain.report import (
     BrokerSnapshot,
     FindResult,
     Found,
+    SnapshotPart,
     SubmitResult,
 )
 from dropcopyd.ports import BrokerListener, Submission
@@ -43,7 +44,9 @@ class ScriptedBroker:
         return Found(())
 
     async def snapshot(self, account_id: str, after_cursor: str, timeout_s: float) -> BrokerSnapshot:  # noqa: ARG002
-        return BrokerSnapshot(reports=(), orders=(), positions=(), cursor="")
+        """Nothing at first; what came of it since only those know who say the reports."""
+        lacks = frozenset(SnapshotPart) if self.is_up.is_set() else frozenset()
+        return BrokerSnapshot(reports=(), orders=(), positions=(), cursor="", lacks=lacks)
 
     def is_connected(self, account_id: str) -> bool:
         return account_id in self._accounts

@@ -5,7 +5,9 @@ whatever state the order is; an input that changes nothing (a duplicate, a late 
 
 `commands` takes what callers ask and what became of the attempt, `reports` what a broker says of an order (`external`
 finds or adopts it), `executions` its fills and their amendments, `positions` what they make of a position,
-`adjustments` what else moves positions and money, `connection` the account's line; `draft` is the batch in the making
+`adjustments` what else moves positions and money, `connection` the account's line, `tickets` what a reconciliation
+found, `resolving` what a person decides about it, `placeholders` what a person books until the real one comes; `draft`
+is the batch in the making
 that they share, `story` the one order in it.
 """
 
@@ -26,9 +28,15 @@ from dropcopyd.domain.machine.connection import move_connection, take_cursor
 from dropcopyd.domain.machine.executions import execution_key
 from dropcopyd.domain.machine.external import adopted_order_id, is_about
 from dropcopyd.domain.machine.reports import take_parked, take_report
+from dropcopyd.domain.machine.resolving import CLOSED_BY_HAND, Decision, actions_for, resolve
+from dropcopyd.domain.machine.tickets import Findings, settle
 
 __all__ = [
+    "CLOSED_BY_HAND",
+    "Decision",
+    "Findings",
     "acknowledge",
+    "actions_for",
     "adopted_order_id",
     "amend",
     "amend_many",
@@ -41,7 +49,9 @@ __all__ = [
     "move_connection",
     "not_sent",
     "refuse",
+    "resolve",
     "roll_day",
+    "settle",
     "take_adjustment",
     "take_balance",
     "take_cursor",

@@ -76,7 +76,10 @@ class Draft:
         self.events.append(Event(EventType.TRADE_AMENDMENT, amendment))
 
     def position(self, position: Position) -> None:
-        """A position that `positions` has made."""
+        """A position that `positions` has made; told once, as it is in the end."""
+        if self.position_events:
+            told = self.position_events
+            self.position_events = [one for one in told if one.record.instrument != position.instrument]  # type: ignore[union-attr]
         self.position_events.append(Event(EventType.BROKER_POSITION, position))
 
     def say(self, kind: BreakKind, subject: str, detail: str, order_id: str | None = None) -> None:

@@ -8,7 +8,7 @@ from dropcopyd.domain.amendment import Amendment, AmendmentKind
 from dropcopyd.domain.breaks import BreakKind
 from dropcopyd.domain.event import Trade
 from dropcopyd.domain.instrument import is_inverse, value_of
-from dropcopyd.domain.machine import positions
+from dropcopyd.domain.machine import placeholders, positions
 from dropcopyd.domain.machine.story import Story
 from dropcopyd.domain.order import Order, OrderSide
 from dropcopyd.domain.report import OrderReport, ReportKind
@@ -45,12 +45,20 @@ def take_trade(story: Story, report: OrderReport) -> None:
             story.say(BreakKind.EXECUTION_DIFFERS, told, f"{order.order_id}|{key}")
         return
     story.show_alive()
+    superseded = placeholders.superseded_by(story, report, key) if story.chain.placeholders else ()
     executed_ns = story.at_ns if report.broker_sent_at_ns is None else report.broker_sent_at_ns
     filled = money.add(order.filled_quantity, order.counted(quantity, executed_ns))
     value = money.add(order.filled_value, value_of(order.instrument, quantity, price))
+    for amendment in superseded:
+        filled = money.subtract(filled, placeholders.count_gone(story, amendment))
+        value = money.subtract(value, placeholders.value_gone(amendment))
     story.report(report, filled_quantity=filled, filled_value=value)
     story.stamp_fill()
-    check_figures(story, report)
+    if not superseded:  # what was counted before came late: the broker's count is of its time
+        check_figures(story, report)
+    for amendment in superseded:
+        story.draft.amendment(amendment)
+        positions.take_amendment(story.draft, amendment)
     trade = _trade_of(story.order, report, key, quantity, price, story.at_ns)
     story.draft.trade(trade)
     positions.take_execution(story.draft, trade)

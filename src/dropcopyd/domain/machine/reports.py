@@ -178,7 +178,7 @@ def _take_pending(story: Story, report: OrderReport) -> None:
         story.report(report)
 
 
-def _take_cancelled(story: Story, report: OrderReport) -> None:
+def take_cancelled(story: Story, report: OrderReport) -> None:
     """The balance is cancelled, asked for or not. Requests of ours that are still open are answered by themselves."""
     command, order = story.command, story.order
     asked = command is not None and command.action_type is ActionType.CANCEL
@@ -293,7 +293,7 @@ _TAKE: Final[dict[ReportKind, Callable[[Story, OrderReport], None]]] = {
     ReportKind.REJECTED: _take_rejected,
     ReportKind.PENDING_CANCEL: _take_pending,
     ReportKind.PENDING_REPLACE: _take_pending,
-    ReportKind.CANCELLED: _take_cancelled,
+    ReportKind.CANCELLED: take_cancelled,
     ReportKind.REPLACED: _take_replaced,
     ReportKind.REQUEST_REFUSED: _take_refused,
     ReportKind.RESTATED: _take_restated,

@@ -1,0 +1,160 @@
+"""Reconciliations under trouble: cancelled in the middle, a journal that cannot be written, lines that go and come."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from dropcopyd.domain.account import Principal, Scope
+from dropcopyd.domain.instrument import key_of
+from dropcopyd.domain.reconciliation import Trigger, Verdict
+from dropcopyd.domain.report import BrokerSnapshot, PositionClaim, ReportKind
+from dropcopyd.errors import Code, DropcopyError
+from dropcopyd.flow import reconcile
+from dropcopyd.flow.activity import Activity
+from dropcopyd.record import Listing
+from dropcopyd.store.sqlite import SqliteStore
+from tests.domain.build import AAPL, MSFT, report, trade
+from tests.flow.test_ingest import accepted, durable
+from tests.flow.trading import FAST, ONE, Gateway, trading
+from tests.store.build import account, make_folder
+
+K = ReportKind
+HELD = BrokerSnapshot(reports=(), orders=(), positions=(PositionClaim(key_of(MSFT), Decimal(5)),), cursor="")
+
+
+@pytest.fixture
+async def gateway(tmp_path: Path) -> AsyncIterator[Gateway]:
+    make_folder(tmp_path, accounts=3)
+    async with trading(tmp_path) as running:
+        await running.connect()
+        yield running
+
+
+async def tickets(gateway: Gateway) -> int:
+    return len((await gateway.store.record.queries.breaks(ONE, Listing(limit=100))).items)
+
+
+async def test_cancelled_between_its_snapshots_it_leaves_nothing(tmp_path: Path) -> None:
+    make_folder(tmp_path, accounts=3)
+    async with trading(tmp_path, limits=replace(FAST, reconcile_confirm_s=60)) as gateway:
+        await gateway.connect()
+        gateway.broker.snapshots.extend([HELD, HELD])
+        running = asyncio.get_running_loop().create_task(gateway.ingest.reconcile(ONE))
+        async with asyncio.timeout(20):
+            while len(gateway.broker.snapshots) == 2:
+                await asyncio.sleep(0.001)
+        running.cancel()
+        await asyncio.wait([running])
+        assert not await tickets(gateway)
+        assert not (await gateway.store.record.queries.reconciliations(ONE, Listing(limit=9))).items
+        gateway.ingest.reconciliations._limits = FAST
+        gateway.broker.snapshots.extend([HELD, HELD])
+        run = await gateway.ingest.reconcile(ONE)
+        assert run is not None
+        assert run.opened == 1, "nothing holds the account's turn"
+
+
+async def test_a_line_that_went_and_came_between_the_snapshots_confirms_nothing(gateway: Gateway) -> None:
+    real = gateway.broker.snapshot
+
+    async def cutting(account_id: str, after_cursor: str, timeout_s: float) -> BrokerSnapshot:
+        if len(gateway.broker.snapshots) == 1:
+            await gateway.ingest.on_disconnected(ONE, "cut")
+            gateway.broker.snapshots.appendleft(replace(HELD, positions=()))
+            gateway.broker.snapshot = real  # type: ignore[method-assign]
+            await gateway.ingest.on_connected(ONE)
+        return await real(account_id, after_cursor, timeout_s)
+
+    gateway.broker.snapshot = cutting  # type: ignore[method-assign]
+    gateway.broker.snapshots.extend([HELD, HELD])
+    run = await gateway.ingest.reconcile(ONE)
+    assert run is not None
+    assert (run.verdict, run.opened) == (Verdict.UNSETTLED, 0)
+    assert not await tickets(gateway)
+
+
+async def test_a_journal_that_cannot_be_written_halts_and_keeps_no_ticket(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway.broker.snapshots.extend([HELD, HELD])
+    commit = SqliteStore.commit
+
+    def failing(store: SqliteStore, batch):  # type: ignore[no-untyped-def]
+        if batch.reconciliation is not None:
+            batch = replace(batch, reconciliation=replace(batch.reconciliation, account_id=None, detail=None))
+        return commit(store, batch)
+
+    monkeypatch.setattr(SqliteStore, "commit", failing)
+    with pytest.raises(DropcopyError):
+        await gateway.ingest.reconcile(ONE)
+    monkeypatch.undo()
+    actor = await gateway.actor()
+    assert actor.is_halted
+    async with asyncio.timeout(20):
+        while actor.state.tickets:
+            await asyncio.sleep(0.001)
+    assert not await tickets(gateway)
+
+
+async def test_who_asks_before_it_runs_is_refused_and_who_asks_without_a_line_is_told(tmp_path: Path) -> None:
+    make_folder(tmp_path, accounts=3)
+    async with trading(tmp_path) as gateway:
+        one = account(1)
+        principal = Principal(one.organization_id, "key", frozenset(Scope))
+        with pytest.raises(DropcopyError) as refused:
+            await gateway.ingest.reconciliations.ask(principal, one)
+        assert refused.value.code is Code.NOT_READY
+        watching = asyncio.get_running_loop().create_task(gateway.ingest.watch())
+        async with asyncio.timeout(20):
+            while not gateway.ingest.reconciliations._is_running:
+                await asyncio.sleep(0.001)
+            run = await gateway.ingest.reconciliations.ask(principal, one)
+        assert (run.trigger, run.verdict, run.snapshots) == (Trigger.DEMAND, Verdict.FAILED, 0)
+        asking = asyncio.get_running_loop().create_task(gateway.ingest.reconciliations.ask(principal, one))
+        await asyncio.sleep(0)
+        watching.cancel()
+        await asyncio.wait([watching, asking], timeout=20)
+        assert asking.done(), "the end of the gateway leaves nobody waiting"
+
+
+async def test_executions_remembered_between_lists_are_bounded(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconcile, "_TAKEN_MAX", 10)
+    command = await accepted(gateway)
+    for number in range(9):
+        await gateway.report(trade(f"e{number}", "1", "100", command.broker_command_id))
+    await gateway.report(report(K.CANCELLED, command.broker_command_id))
+    for number in range(20):
+        gateway.ingest._reconciler.took(ONE, trade(f"x{number}", "1", "100"))
+        assert len(gateway.ingest._reconciler._taken[ONE]) <= 10
+    assert (await durable(gateway, command)).filled_quantity == 9
+
+
+def test_what_is_said_of_something_unknown_may_be_about_anything() -> None:
+    activity = Activity()
+    mark = activity.mark()
+    activity.begin(key_of(MSFT))
+    assert not activity.is_quiet(key_of(MSFT), mark), "it is being taken in"
+    assert activity.is_quiet(key_of(AAPL), mark)
+    activity.end(key_of(MSFT))
+    assert not activity.is_quiet(key_of(MSFT), mark)
+    assert activity.is_quiet(key_of(MSFT), activity.mark())
+    activity.begin(None)
+    assert not activity.is_quiet(key_of(AAPL), activity.mark())
+    activity.end(None)
+    assert not activity.is_quiet(key_of(AAPL), mark)
+    assert activity.is_quiet(key_of(AAPL), activity.mark())
+
+
+def test_one_that_came_before_and_is_not_taken_in_yet_is_not_quiet() -> None:
+    activity = Activity()
+    activity.begin(key_of(MSFT))
+    mark = activity.mark()
+    assert not activity.is_quiet(key_of(MSFT), mark)
+    activity.end(key_of(MSFT))
+    assert not activity.is_quiet(key_of(MSFT), mark)

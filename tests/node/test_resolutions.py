@@ -1,0 +1,205 @@
+"""What a person decides about a break: refused where it does not fit, booked once, and nobody else's business."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.support.counterparty import Site, site
+
+UUID = "00000000-0000-4000-8000-000000000000"
+
+
+@pytest.fixture
+async def gateway(tmp_path: Path) -> AsyncIterator[Site]:
+    async with site(tmp_path / "data") as running:
+        yield running
+
+
+async def position_break(gateway: Site, quantity: str = "25") -> str:
+    """The id of an open ticket about MSFT."""
+    gateway.broker.positions["MSFT"] = Decimal(quantity)
+    await gateway.reconcile()
+    (ticket,) = await gateway.all("breaks", status="OPEN", symbol="MSFT")
+    return str(ticket["break_id"])
+
+
+async def test_the_same_decision_again_is_booked_once(gateway: Site) -> None:
+    break_id = await position_break(gateway)
+    body = {"quantity_delta": "25", "cost_delta": "1000.50"}
+    first = await gateway.resolved(break_id, "BOOK_ADJUSTMENT", **body)
+    again = await gateway.resolved(break_id, "BOOK_ADJUSTMENT", **{**body, "quantity_delta": "25.000"})
+    assert again == first
+    assert await gateway.held("MSFT") == "25"
+    other = await gateway.resolve(break_id, "BOOK_ADJUSTMENT", quantity_delta="26")
+    assert (other.status_code, other.json()["code"], other.json()["closing"]) == (409, "break_closed", "RESOLVED")
+
+
+async def test_two_who_decide_at_once_book_once(gateway: Site) -> None:
+    break_id = await position_break(gateway)
+    answers = await asyncio.gather(*(gateway.resolve(break_id, "BOOK_ADJUSTMENT") for _ in range(8)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert await gateway.held("MSFT") == "25"
+    others = await asyncio.gather(
+        *(gateway.resolve(break_id, "BOOK_ADJUSTMENT", quantity_delta=str(number)) for number in range(1, 4))
+    )
+    assert {answer.json()["code"] for answer in others} == {"break_closed"}
+    assert await gateway.held("MSFT") == "25"
+
+
+async def test_a_decision_on_figures_that_are_no_more_is_refused(gateway: Site) -> None:
+    """The position has moved since the ticket was seen: what to book by its figures is not known any more."""
+    break_id = await position_break(gateway)
+    placed = await gateway.order("10", symbol="MSFT")
+    told = gateway.broker.fill(placed, "10")
+    await gateway.broker.tell(told)
+    await gateway.until("positions", lambda position: position["symbol"] == "MSFT" and position["quantity"] == "10")
+    refused = await gateway.resolve(break_id, "BOOK_ADJUSTMENT")
+    assert (refused.status_code, refused.json()["code"], refused.json()["ours"]) == (409, "break_changed", "10")
+    await gateway.reconcile()
+    await gateway.resolved(break_id, "BOOK_ADJUSTMENT")
+    assert await gateway.held("MSFT") == "35"
+    assert (await gateway.reconcile())["verdict"] == "AGREED"
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"action": "CLOSE_ORDER"}, "/action"),
+        ({"action": "BOOK_CORRECTION"}, "/action"),
+        ({"action": "NOTHING"}, "/action"),
+        ({"action": "ACCEPT", "reason": ""}, "/reason"),
+        ({"action": "BOOK_EXECUTION", "quantity": "1", "price": "1"}, "/order_id"),
+        ({"action": "BOOK_EXECUTION", "order_id": UUID, "quantity": "1", "price": "1"}, "/order_id"),
+        ({"action": "BOOK_ADJUSTMENT", "quantity_delta": 25}, "/quantity_delta"),
+        ({"action": "BOOK_ADJUSTMENT", "quantity_delta": "1e3"}, "/quantity_delta"),
+        ({"action": "BOOK_ADJUSTMENT", "kind": "SPLIT"}, "/kind"),
+        ({"action": "BOOK_ADJUSTMENT", "unknown": "1"}, "/unknown"),
+        ({"action": "BOOK_EXECUTION", "executed_at": "yesterday"}, "/executed_at"),
+    ],
+)
+async def test_what_does_not_fit_is_refused_and_books_nothing(
+    gateway: Site, body: dict[str, Any], pointer: str
+) -> None:
+    break_id = await position_break(gateway)
+    url = f"{gateway.path}/breaks/{break_id}/resolution"
+    answer = await gateway.client.post(url, json={"reason": "because", **body})
+    assert (answer.status_code, answer.json()["pointer"]) == (422, pointer), answer.text
+    (ticket,) = await gateway.all("breaks", status="OPEN")
+    assert ticket["resolution"] is None
+    assert await gateway.held("MSFT") == "0"
+
+
+async def test_a_placeholder_of_another_instrument_or_size_is_refused(gateway: Site) -> None:
+    break_id = await position_break(gateway)
+    other = await gateway.order_of(await gateway.order("10", symbol="AAPL"))
+    answer = await gateway.resolve(break_id, "BOOK_EXECUTION", order_id=other["order_id"], quantity="10", price="100")
+    assert (answer.status_code, answer.json()["pointer"]) == (422, "/order_id")
+    right = await gateway.order_of(await gateway.order("30", symbol="MSFT"))
+    for missing in ({"price": "100"}, {"quantity": "0", "price": "100"}, {"quantity": "25"}):
+        answer = await gateway.resolve(break_id, "BOOK_EXECUTION", order_id=right["order_id"], **missing)
+        assert answer.status_code == 422
+    await gateway.resolved(break_id, "BOOK_EXECUTION", order_id=right["order_id"], quantity="25", price="100")
+    assert await gateway.held("MSFT") == "25"
+
+
+async def test_what_the_catalogue_does_not_have_can_be_accepted_only(gateway: Site) -> None:
+    gateway.broker.positions["QQQ"] = Decimal(3)
+    await gateway.reconcile()
+    (ticket,) = await gateway.all("breaks", status="OPEN", symbol="QQQ")
+    answer = await gateway.resolve(ticket["break_id"], "BOOK_ADJUSTMENT")
+    assert (answer.status_code, answer.json()["code"]) == (422, "unknown_symbol")
+    assert (await gateway.resolved(ticket["break_id"], "ACCEPT"))["status"] == "ACCEPTED"
+
+
+async def test_what_a_broker_said_that_cannot_be_is_a_break_too(gateway: Site) -> None:
+    """An execution told twice with different figures: it is counted on, and can be acknowledged."""
+    placed = await gateway.order("10")
+    told = gateway.broker.fill(placed, "4")
+    await gateway.broker.tell(told)
+    for price in ("101", "102"):
+        await gateway.broker.tell(replace(told, last_price=Decimal(price)))
+    ticket = await gateway.until("breaks", lambda one: one["times"] == 2)
+    assert (ticket["kind"], ticket["actions"], ticket["ours"]) == ("EXECUTION_DIFFERS", ["ACCEPT"], None)
+    first = await gateway.resolved(ticket["break_id"], "ACCEPT", reason="a test message of theirs")
+    assert (first["status"], first["closing"]) == ("CLOSED", "RESOLVED")
+    await gateway.broker.tell(replace(told, last_price=Decimal(103)))
+    again = await gateway.until("breaks", lambda one: one["times"] == 3)
+    assert (again["break_id"], again["status"]) == (ticket["break_id"], "CLOSED")
+    assert await gateway.resolved(ticket["break_id"], "ACCEPT", reason="a test message of theirs") == again
+
+
+async def test_every_decision_is_in_the_audit_log(gateway: Site) -> None:
+    break_id = await position_break(gateway)
+    await gateway.resolved(break_id, "BOOK_ADJUSTMENT", reason="statement of the 24th", cost_delta="5")
+    lines = (await gateway.client.get("/v1/audit")).json()["data"]
+    resolved, asked = lines[0], lines[1]
+    assert (resolved["action"], resolved["subject"]) == ("break.resolved", break_id)
+    assert resolved["detail"] == {
+        "kind": "POSITION",
+        "action": "BOOK_ADJUSTMENT",
+        "reason": "statement of the 24th",
+        "cost_delta": "5",
+        "booked": f"break:{break_id}",
+    }
+    assert (asked["action"], asked["account_id"]) == ("reconciliation.asked", gateway.account_id)
+    assert asked["principal_id"] == resolved["principal_id"] != "gateway"
+
+
+async def test_nobody_else_sees_or_decides(gateway: Site) -> None:
+    break_id = await position_break(gateway)
+    run = await gateway.reconcile()
+    paths = [
+        ("GET", "breaks"),
+        ("GET", f"breaks/{break_id}"),
+        ("POST", f"breaks/{break_id}/resolution"),
+        ("GET", "reconciliations"),
+        ("GET", f"reconciliations/{run['reconciliation_id']}"),
+        ("POST", "reconciliations"),
+        ("GET", "positions/MSFT/explanation"),
+    ]
+    base = str(gateway.client.base_url)
+    body = {"action": "ACCEPT", "reason": "mine"}
+    async with httpx2.AsyncClient(base_url=base, headers={"x-api-key": gateway.foreign_key}) as stranger:
+        for method, path in paths:
+            answer = await stranger.request(method, f"{gateway.path}/{path}", json=body if method == "POST" else None)
+            assert (answer.status_code, answer.json()["code"]) == (404, "account_not_found"), path
+    async with httpx2.AsyncClient(base_url=base, headers={"x-api-key": gateway.read_key}) as reader:
+        for method, path in paths[:-1]:
+            answer = await reader.request(method, f"{gateway.path}/{path}", json=body if method == "POST" else None)
+            expected = 200 if method == "GET" else 403
+            assert answer.status_code == expected, path
+    (ticket,) = await gateway.all("breaks", status="OPEN")
+    assert ticket["resolution"] is None
+
+
+async def test_what_is_not_there_is_named(gateway: Site) -> None:
+    for path, code in (
+        (f"breaks/{UUID}", "break_not_found"),
+        (f"reconciliations/{UUID}", "reconciliation_not_found"),
+        ("positions/MSFT/explanation", "position_not_found"),
+        ("positions/MSFT/explanation?asset_class=EQUITY", "position_not_found"),
+    ):
+        answer = await gateway.client.get(f"{gateway.path}/{path}")
+        assert (answer.status_code, answer.json()["code"]) == (404, code)
+    answer = await gateway.resolve(UUID, "ACCEPT")
+    assert (answer.status_code, answer.json()["code"]) == (404, "break_not_found")
+
+
+async def test_lists_are_walked_by_cursor_in_both_directions(gateway: Site) -> None:
+    for symbol in ("MSFT", "AAPL", "SPY", "GOOG", "NVDA"):
+        gateway.broker.positions[symbol] = Decimal(1)
+        await gateway.reconcile()
+    for path in ("breaks", "reconciliations"):
+        down, up = await gateway.all(path, limit=2), await gateway.all(path, limit=2, order="asc")
+        assert len(down) >= 5
+        assert up == down[::-1]
+    assert [one["symbol"] for one in await gateway.all("breaks", symbol="SPY")] == ["SPY"]
+    for query in ({"kind": "NONSENSE"}, {"status": "open"}, {"nothing": "1"}):
+        answer = await gateway.client.get(f"{gateway.path}/breaks", params=query)
+        assert answer.status_code == 422
