@@ -3,7 +3,7 @@
 import json
 import sqlite3
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -92,21 +92,41 @@ def _check_public_client(here: World) -> int:
     return len(seen)
 
 
-def _effective(events: list[Any]) -> tuple[list[Any], int]:
-    """Trades that were not busted, in the fold's order: the broker's time, then the sequence."""
-    trades: dict[tuple[str, str], Any] = {}
+@dataclass(frozen=True)
+class Executed:
+    """An execution with its figures in force."""
+
+    symbol: str
+    is_buy: bool
+    quantity: Fraction
+    price: Fraction
+    at_ns: int
+
+
+def _effective(events: list[Any]) -> tuple[list[Executed], int]:
+    """Executions that were not busted, as corrected, in the fold's order: the broker's time, then the sequence."""
+    found: dict[tuple[str, str], Executed] = {}
+    places: dict[tuple[str, str], int] = {}
     busted = 0
-    for event in events:
+    for number, event in enumerate(events):
         kind = event.WhichOneof("event")
         if kind == "broker_trade":
-            trades[event.broker_trade.order_id, event.broker_trade.exec_id] = event.broker_trade
+            one = event.broker_trade
+            figures = (Fraction(one.quantity), Fraction(one.price), one.broker_sent_at.ToNanoseconds())
+            found[one.order_id, one.exec_id] = Executed(one.symbol, one.side == pb.ORDER_SIDE_BUY, *figures)
+            places[one.order_id, one.exec_id] = number
         elif kind == "trade_amendment":
-            amendment = event.trade_amendment
-            assert Fraction(amendment.quantity_after) == 0, "chaos only busts"
-            del trades[amendment.order_id, amendment.exec_id]
-            busted += 1
-    ordered = sorted(trades.values(), key=lambda trade: trade.broker_sent_at.ToNanoseconds())
-    return ordered, busted
+            one = event.trade_amendment
+            name = (one.order_id, one.exec_id)
+            before, place = found.pop(name), places.pop(name)
+            if not Fraction(one.quantity_after):
+                busted += 1
+                continue
+            corrected = replace(before, quantity=Fraction(one.quantity_after), price=Fraction(one.price_after))
+            found[one.order_id, one.new_exec_id] = corrected
+            places[one.order_id, one.new_exec_id] = place
+    ordered = sorted(found, key=lambda name: (found[name].at_ns, places[name]))
+    return [found[name] for name in ordered], busted
 
 
 def _check_submits(folder: Path) -> None:
@@ -143,15 +163,15 @@ def _check_orders(events: list[Any], folder: Path) -> Counter[str]:
     return statuses
 
 
-def _check_executions(executions: list[Any], folder: Path) -> None:
+_IN_FORCE = "coalesce(quantity_now, executions.quantity), coalesce(price_now, price)"
+_NOT_BUSTED = "coalesce(quantity_now, '') <> '0'"
+
+
+def _check_executions(executions: list[Executed], folder: Path) -> None:
+    query = f"SELECT {_IN_FORCE}, at_ns FROM executions WHERE {_NOT_BUSTED}"
     with sqlite3.connect(folder / "paper.db") as book:
-        theirs = Counter(
-            (Fraction(quantity), Fraction(price), at_ns)
-            for quantity, price, at_ns in book.execute("SELECT quantity, price, at_ns FROM executions")
-        )
-    ours = Counter(
-        (Fraction(one.quantity), Fraction(one.price), one.broker_sent_at.ToNanoseconds()) for one in executions
-    )
+        theirs = Counter((Fraction(quantity), Fraction(price), at_ns) for quantity, price, at_ns in book.execute(query))
+    ours = Counter((one.quantity, one.price, one.at_ns) for one in executions)
     assert ours == theirs, f"only here {ours - theirs}, only in the book {theirs - ours}"
 
 
@@ -161,12 +181,11 @@ def terms_of(instrument: Instrument) -> Terms:
     )
 
 
-def _check_positions(here: World, executions: list[Any], folder: Path) -> None:
+def _check_positions(here: World, executions: list[Executed], folder: Path) -> None:
     """The gateway's positions are the model's fold of its journal; its quantities are the book's."""
     by_symbol: dict[str, list[tuple[Fraction, Fraction]]] = defaultdict(list)
     for one in executions:
-        sign = 1 if one.side == pb.ORDER_SIDE_BUY else -1
-        by_symbol[one.symbol].append((sign * Fraction(one.quantity), Fraction(one.price)))
+        by_symbol[one.symbol].append((one.quantity if one.is_buy else -one.quantity, one.price))
     with sqlite3.connect(folder / "paper.db") as book:
         theirs = {symbol: Fraction(held) for symbol, held in book.execute("SELECT symbol, quantity FROM positions")}
     for symbol, changes in by_symbol.items():
@@ -186,29 +205,48 @@ def _position(folder: Path, symbol: str) -> tuple[Fraction, Fraction, Fraction]:
 
 
 def _check_cash(here: World, folder: Path) -> None:
-    """The book's cash: what the account began with, less what was paid, plus what was realized, less fees."""
+    """The book's cash: what the account began with, less what was paid, plus what was realized, less fees.
+
+    Where an execution was amended, what was realized is told by what is left of the cost in the book: the broker gives
+    the old figures back at their price, so its average is another one than that of a fold.
+    """
     wallet = here.book.image.wallets[ACCOUNT]
     expected: dict[str, Fraction] = {name: Fraction(amount) for name, amount in (wallet.plan.cash or {}).items()}
     holdings: dict[str, Holding] = {}
     with sqlite3.connect(folder / "paper.db") as book:
         rows = book.execute(
-            "SELECT orders.symbol, executions.side, executions.quantity, executions.price, body FROM executions"
+            f"SELECT orders.symbol, executions.side, {_IN_FORCE}, body FROM executions"
             " JOIN orders ON orders.number = executions.order_number"
             " JOIN reports ON reports.account_id = executions.account_id AND reports.number = report_number"
-            " ORDER BY executions.number"
+            f" WHERE {_NOT_BUSTED} ORDER BY executions.number"
         ).fetchall()
+        amended = {
+            symbol
+            for (symbol,) in book.execute(
+                "SELECT symbol FROM executions JOIN orders ON orders.number = order_number WHERE amended_by IS NOT NULL"
+            )
+        }
+        costs = {
+            symbol: (Fraction(held), Fraction(cost))
+            for symbol, held, cost in book.execute("SELECT symbol, quantity, cost FROM positions")
+        }
         cash = {name: Fraction(amount) for name, amount in book.execute("SELECT currency, amount FROM cash")}
     for symbol, side, quantity, price, body in rows:
         terms = terms_of(here.instruments[symbol])
         holding = holdings.setdefault(symbol, Holding(terms))
         signed = Fraction(quantity) if side == OrderSide.BUY else -Fraction(quantity)
         gain = holding.take(signed, Fraction(price))
-        moved = gain
+        moved = Fraction(0) if symbol in amended else gain
         if terms.asset_class in PAID:
             moved = -terms.value(signed, Fraction(price))
         expected[terms.currency] = expected.get(terms.currency, Fraction(0)) + moved
         for _, amount, currency in _fees(body):
             expected[currency] -= Fraction(Decimal(amount))
+    for symbol in amended & holdings.keys():
+        terms, (held, cost) = holdings[symbol].terms, costs[symbol]
+        if terms.asset_class not in PAID:
+            left = holdings[symbol].flow + (cost if held > 0 else -cost)
+            expected[terms.currency] += -left if terms.is_inverse else left
     assert cash == expected, f"cash {cash} is not {expected}"
     assert {name: Fraction(amount) for name, amount in wallet.cash.items()} == expected
 

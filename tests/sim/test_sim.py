@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from dropcopyd.brokers.chaos import MILD, Chaos
+from dropcopyd.brokers.paper import Plan, parse_plan
 from dropcopyd.domain.event import EventType
 from dropcopyd.ports import Committed
 from dropcopyd.simulation import VirtualLoop, run_simulated
@@ -16,12 +17,18 @@ DAY_S = 86_400
 
 
 def run(
-    folder: Path, data: Path | None, orders: int, seed: int, chaos: Chaos = MILD, span_s: float = MONTH_S
+    folder: Path,
+    data: Path | None,
+    orders: int,
+    seed: int,
+    chaos: Chaos = MILD,
+    span_s: float = MONTH_S,
+    plan: Plan | None = None,
 ) -> tuple[Summary, list[Committed]]:
     """One run, checked."""
 
     async def live(loop: VirtualLoop) -> tuple[Summary, list[Committed]]:
-        async with world(loop, folder, data, seed, chaos) as here:
+        async with world(loop, folder, data, seed, chaos, plan) as here:
             await here.trade(orders, span_s)
             await here.heal()
             return check(here, folder), here.journal
@@ -33,6 +40,14 @@ def run(
 @pytest.mark.parametrize("seed", [1, 2])
 def test_days_of_random_orders_hold_every_invariant(tmp_path: Path, seed: int) -> None:
     run(tmp_path, spec_file("data/GOOG_daily.csv").parent, 250, seed, span_s=5 * DAY_S)
+
+
+def test_busts_corrections_and_late_fills_of_the_broker_hold_every_invariant(tmp_path: Path) -> None:
+    words = ("bust_chance=0.1", "correction_chance=0.1", "late_fill_chance=0.5", "mishap_delay_ms=5000")
+    plan = parse_plan("realistic", seed=3, parameters=words)
+    summary, _ = run(tmp_path, None, 100, 3, Chaos(), 2 * DAY_S, plan)
+    assert summary.busted > 3
+    assert summary.events[EventType.TRADE_AMENDMENT] > summary.busted + 3, "corrections, too"
 
 
 def test_the_same_seed_gives_the_same_journal_to_the_byte(tmp_path: Path) -> None:

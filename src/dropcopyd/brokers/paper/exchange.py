@@ -14,7 +14,8 @@ from dataclasses import replace
 from dropcopyd.brokers.paper.adjusting import adjust, known_adjustment, push
 from dropcopyd.brokers.paper.floor import Floor
 from dropcopyd.brokers.paper.funding import Wallet, is_scripted
-from dropcopyd.brokers.paper.plan import UNPLANNED, Plan
+from dropcopyd.brokers.paper.mishaps import amendment_of, late_fill_of, may_amend
+from dropcopyd.brokers.paper.plan import UNPLANNED, Plan, Profile
 from dropcopyd.brokers.paper.records import (
     AdjustmentRecord,
     CommandRecord,
@@ -36,7 +37,7 @@ from dropcopyd.brokers.paper.rules import (
     with_terms,
 )
 from dropcopyd.brokers.paper.scenario import Do
-from dropcopyd.brokers.paper.scripts import Scripts
+from dropcopyd.brokers.paper.scripts import Scripts, fill_of
 from dropcopyd.brokers.paper.sessions import Timetable
 from dropcopyd.brokers.paper.staging import objection_to_time, objection_to_withdrawal, stage_of
 from dropcopyd.brokers.paper.turn import Turn, external_order_id_of, order_number_of
@@ -106,6 +107,7 @@ class Exchange:
             return self._play(turn, submission), turn.decision
         is_create = command.action_type is ActionType.CREATE
         order = self._create(turn, command, has_market=has_market) if is_create else self._amend(turn, submission)
+        self._follow_up(turn)
         answer = self._remember(turn, command, order)
         self._show_place(turn, command)
         return answer, turn.decision
@@ -124,6 +126,7 @@ class Exchange:
         if tick.is_mark:
             turn.show(standing)
         self._floor.show(turn, key, before if tick.is_continuous else None)
+        self._follow_up(turn)
         if not turn.decision.is_empty:
             turn.show(self._image.standings[key])
         return turn.decision
@@ -131,7 +134,9 @@ class Exchange:
     def push(self, account_id: str, quotes: Iterable[PushedQuote], at_ns: int) -> tuple[tuple[Standing, ...], Decision]:
         """Quotes for one account alone: from the first one on, its market of the instrument is its own."""
         turn = self._turn(at_ns)
-        return tuple(push(turn, self._floor, account_id, quote) for quote in quotes), turn.decision
+        standings = tuple(push(turn, self._floor, account_id, quote) for quote in quotes)
+        self._follow_up(turn)
+        return standings, turn.decision
 
     def adjust(
         self, account_id: str, key: str, asked: AdjustmentRequest, at_ns: int
@@ -238,8 +243,13 @@ class Exchange:
             return order
         if command.action_type is ActionType.CANCEL:
             turn.report(ReportKind.PENDING_CANCEL, command.broker_command_id, order, raw_status="cancel_pending")
+            was_live = self._floor.is_live(order)
             self._floor.leave(order)
-            return turn.end(order, PaperStatus.CANCELLED, command_id=command.broker_command_id)
+            order = turn.end(order, PaperStatus.CANCELLED, command_id=command.broker_command_id)
+            late = late_fill_of(turn.wallet(order.account_id).plan, order) if was_live else None
+            if late is not None:
+                self._scripts.follow(turn, f"late:{order.external_order_id}", order, late, None)
+            return order
         turn.report(ReportKind.PENDING_REPLACE, command.broker_command_id, order, raw_status="replace_pending")
         objection = objection_to_terms(order.instrument, command.terms) or _trigger_objection(order, command.terms)
         objection = objection or self._time_objection(turn, order, command.terms)
@@ -307,7 +317,20 @@ class Exchange:
         turn = Turn(self._image, max(at_ns, self._image.last_ns), self._timetable)
         self._floor.pass_time(turn)
         self._scripts.pass_time(turn)
+        self._follow_up(turn)
         return turn
+
+    def _follow_up(self, turn: Turn) -> None:
+        """What is to go wrong with executions of this turn, later."""
+        made, turn.followed = turn.decision.executions[turn.followed :], len(turn.decision.executions)
+        for execution in made:
+            plan = turn.wallet(execution.account_id).plan
+            if not may_amend(plan.parameters) or plan.profile is Profile.SCRIPTED:
+                continue
+            order = self._image.orders[execution.order_number]
+            step = amendment_of(plan, order.instrument, execution)
+            if step is not None:
+                self._scripts.follow(turn, f"amend:{execution.exec_id}", order, step, fill_of(execution))
 
     def _show_place(self, turn: Turn, command: Command) -> None:
         """An arrival records where the market stood: after a restart the order meets only what came later."""

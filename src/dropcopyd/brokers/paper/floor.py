@@ -102,6 +102,10 @@ class Floor:
         """Whether the order is here."""
         return order.number in self._places.get(self._key(order), ())
 
+    def is_live(self, order: PaperOrder) -> bool:
+        """Whether the order rests in the market."""
+        return self._places.get(self._key(order), {}).get(order.number) is Place.QUEUE
+
     def leave_if_there(self, order: PaperOrder) -> None:
         """`leave`, for one that may be nowhere."""
         if self.holds(order):

@@ -47,6 +47,13 @@ class Parameters:
     report_latency_ms: Decimal = money.ZERO
     report_latency_tail_ms: Decimal = money.ZERO
     """The same for a report on its way back."""
+    bust_chance: Decimal = money.ZERO
+    correction_chance: Decimal = money.ZERO
+    """How often an execution is busted, or corrected by a tick, later."""
+    late_fill_chance: Decimal = money.ZERO
+    """How often a part of a resting limit order that was cancelled is filled after all: the fill crossed the cancel."""
+    mishap_delay_ms: Decimal = Decimal(1_000)
+    """Such things happen within so long."""
     equity_fee_per_unit: Decimal = money.ZERO
     option_fee_per_unit: Decimal = money.ZERO
     future_fee_per_unit: Decimal = money.ZERO
@@ -189,7 +196,7 @@ def _parameters(profile: Profile, given: Mapping[str, str]) -> Parameters:
             known = ", ".join(item.name for item in fields(Parameters))
             raise ValueError(f"there is no parameter {name!r}; known are {known}")
         values[name] = _amount(name, text)
-        if values[name] > 1 and name in ("participation", "partial_chance"):
+        if values[name] > 1 and (name == "participation" or name.endswith("_chance")):
             raise ValueError(f"{name} must be at most 1")
     if not values["participation"]:
         raise ValueError("participation must be above zero")

@@ -208,7 +208,8 @@ class Scripts:
         if quantity <= 0 or price is None or order.status is PaperStatus.REJECTED:
             return run, order
         was_open = order.is_open
-        order = turn.fill(order, quantity, price, Liquidity.REMOVED)
+        liquidity = Liquidity.REMOVED if run.is_script else Liquidity.ADDED
+        order = turn.fill(order, quantity, price, liquidity, takes_displayed=False)
         if was_open and not order.is_open:
             self._floor.leave_if_there(order)
         execution = turn.decision.executions[-1]
@@ -229,6 +230,7 @@ class Scripts:
         order, amended = turn.amend(order, fill, kind, quantity, price, step.reason)
         if order.is_open and not is_scripted(self._image, order.account_id):
             self._floor.reopen(turn, order)
+            order = self._image.orders[order.number]  # it may have traded, or ended, there
         if not order.is_open:
             self._floor.leave_if_there(order)
         fills = (*run.fills[: step.fill - 1], amended, *run.fills[step.fill :])

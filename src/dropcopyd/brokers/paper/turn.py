@@ -70,6 +70,8 @@ class Turn:
     at_ns: int
     timetable: Timetable
     decision: Decision = field(default_factory=Decision)
+    followed: int = 0
+    """How many of the decision's executions it is settled what becomes of them later."""
 
     def put(self, order: PaperOrder) -> PaperOrder:
         """Keep the order as it is now."""
@@ -112,13 +114,16 @@ class Turn:
         price: Decimal,
         liquidity: Liquidity,
         trade_date: str | None = None,
+        *,
+        takes_displayed: bool = True,
     ) -> PaperOrder:
-        """Execute part or all of the order and report it; outside an auction the displayed size is consumed."""
+        """Execute part or all of the order and report it; outside an auction the displayed size is consumed, unless the
+        fill is not one with the standing quote."""
         filled = money.add(order.filled_quantity, quantity)
         status = PaperStatus.FILLED if filled == order.terms.quantity else order.status
         order = self.put(replace(order, filled_quantity=filled, status=status))
         plan = self.wallet(order.account_id).plan
-        if consumes(plan) and liquidity is not Liquidity.AUCTION:
+        if takes_displayed and consumes(plan) and liquidity is not Liquidity.AUCTION:
             market = self.image.market_of(order.account_id, order.instrument)
             self.show(consumed(self.image.standings[market], order.side, quantity))
         fees = fees_of(plan, order.instrument, quantity, price, liquidity)
