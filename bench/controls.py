@@ -258,17 +258,21 @@ async def bench_kill(orders: int) -> None:
             await asyncio.gather(*(fill(http, share) for http, share in zip(https, shares, strict=True)))
             await counterparty.until("CREATE", orders)
             await asyncio.sleep(0.5)
-            begin = time.perf_counter()
+            begin, cpu_before = time.perf_counter(), time.process_time()
             status, answer = await https[0].send("POST", f"/v1/accounts/{account_id}/kill", {"reason": "bench"})
             answered = time.perf_counter()
             assert status == 200, answer
             assert len(answer["cancels"]) == orders
             arrivals = await counterparty.until("CANCEL", orders)
+            cpu = time.process_time() - cpu_before
             first, last = arrivals[0] - begin, arrivals[orders - 1] - begin
             print(f"kill with {orders:,} open orders, request to the broker's socket")
             durable = answered - begin
             print(f"  first cancel {first * 1e3:.0f} ms   last cancel {last * 1e3:.0f} ms")
-            print(f"  answer (every cancel durable) {durable * 1e3:.0f} ms\n", flush=True)
+            print(
+                f"  answer (every cancel durable) {durable * 1e3:.0f} ms   the gateway's CPU until then {cpu:.2f} s\n",
+                flush=True,
+            )
             for http in https:
                 http.close()
             stop.set()

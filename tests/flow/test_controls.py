@@ -363,3 +363,18 @@ async def test_orders_from_outside_are_cancelled_too(gateway: Gateway) -> None:
     await gateway.until_sent(2)
     sent = [(one.command.action_type, one.external_order_id) for one in gateway.broker.submissions]
     assert sorted(sent) == [(ActionType.CANCEL, "X1"), (ActionType.CANCEL, "X2")]
+
+
+async def test_two_who_cancel_at_once_cancel_each_order_once(gateway: Gateway) -> None:
+    """A kill goes through its orders batch by batch; the sweep, or another kill, comes in between."""
+    await gateway.connect()
+    orders = [await gateway.create() for _ in range(150)]
+    await gateway.until_idle()
+    mass, actor = cancels(gateway), await gateway.actor()
+    await asyncio.gather(
+        mass.kill_account(PRINCIPAL, account(1), None),
+        mass._sweep(PRINCIPAL, actor),
+        mass.cancel_all(PRINCIPAL, account(1), CancelFilter()),
+    )
+    chains = [actor.state.chains[command.order_id] for command in orders]
+    assert {len(chain.commands) for chain in chains} == {2}

@@ -69,6 +69,13 @@ class Chain:
         first = self.commands.get(1)
         return first if first is not None and first.action_type is ActionType.CREATE else None
 
+    @property
+    def has_cancel(self) -> bool:
+        """Whether a cancel of it is under way."""
+        return any(
+            command.action_type is ActionType.CANCEL and command.is_unresolved for command in self.commands.values()
+        )
+
     def book(self, trade: Trade) -> None:
         """Take an execution in."""
         self.has_undated = self.has_undated or trade.trade_date is None

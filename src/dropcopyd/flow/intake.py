@@ -156,12 +156,15 @@ class Intake:
         return intent_id
 
     async def cancel_many(self, principal: Principal, actor: Actor, order_ids: Sequence[str]) -> list[Command]:
-        """Cancel these orders of an account in one commit; returns the commands, once they are durable."""
+        """Cancel these orders of an account in one commit; returns the commands, once they are durable.
+
+        What does not work any more, or has a cancel under way by now, is passed over.
+        """
         commands: list[Command] = []
         async with actor.serial():
             for order_id in order_ids:
                 chain = await actor.load(order_id=order_id)
-                if chain is None or not chain.order.is_working:
+                if chain is None or not chain.order.is_working or chain.has_cancel:
                     continue
                 amend = AmendRequest(ref_intent_id=None, ref_order_id=order_id)
                 request = SubmitRequest(command=amend, received_ns=self._clock.now_ns())

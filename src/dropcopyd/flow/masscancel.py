@@ -6,6 +6,7 @@ reconnect brings up.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -77,6 +78,8 @@ class MassCancel:
         self._clock = clock
         self._tried: dict[str, int] = {}
         """order_id -> when the sweep last cancelled it (monotonic)."""
+        self._stopping: Counter[str] = Counter()
+        """Accounts that a kill is stopping right now: the sweep need not."""
 
     async def cancel_all(self, principal: Principal, account: Account, wanted: CancelFilter) -> Cancelled:
         """Cancel the account's working orders that the filter takes; returns once the cancels are durable.
@@ -143,7 +146,8 @@ class MassCancel:
         while True:
             await asyncio.sleep(_SWEEP_S)
             for actor in self._actors:
-                if not self._controls.is_killed(actor.account) or actor.is_halted:
+                is_stopping = self._stopping[actor.account.account_id]
+                if is_stopping or actor.is_halted or not self._controls.is_killed(actor.account):
                     continue
                 try:
                     await self._sweep(_gateway(actor.account), actor)
@@ -169,9 +173,13 @@ class MassCancel:
 
     async def _stop(self, principal: Principal, account: Account) -> Cancelled:
         actor = await self._actors.get(account.account_id)
-        withheld = await self._withhold(actor, lambda command: self._controls.recheck(actor, command))
-        spared = self._controls.closer(account)
-        cancelled = await self.cancel_all(principal, account, CancelFilter(spared=spared))
+        self._stopping[account.account_id] += 1
+        try:
+            withheld = await self._withhold(actor, lambda command: self._controls.recheck(actor, command))
+            spared = self._controls.closer(account)
+            cancelled = await self.cancel_all(principal, account, CancelFilter(spared=spared))
+        finally:
+            self._stopping[account.account_id] -= 1
         return Cancelled(cancelled.commands, withheld)
 
     async def _withhold(self, actor: Actor, objection: Callable[[Command], Objection | None]) -> int:
@@ -223,8 +231,4 @@ def _gateway(account: Account) -> Principal:
 
 def _is_cancellable(chain: Chain) -> bool:
     """Whether the order works, or may, and no cancel of it is under way."""
-    return chain.order.is_working and not _has_cancel(chain.commands.values())
-
-
-def _has_cancel(commands: Iterable[Command]) -> bool:
-    return any(command.action_type is ActionType.CANCEL and command.is_unresolved for command in commands)
+    return chain.order.is_working and not chain.has_cancel
