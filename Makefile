@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 UV_VERSION := 0.13.9
 export UV_NO_PROGRESS := 1
 
-.PHONY: help setup demo test lint types gen ci bench bench-fanout bench-rebuild bench-exchange bench-idle bench-controls bench-record record-campaign sim stream-campaign soak-slow-reader interop constraints clean bench-machine history-campaign reconcile-campaign
+.PHONY: help setup demo test lint types gen ci fuzz bench bench-fanout bench-rebuild bench-exchange bench-idle bench-controls bench-record record-campaign sim stream-campaign soak-slow-reader interop constraints clean bench-machine history-campaign reconcile-campaign
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -81,6 +81,9 @@ reconcile-campaign: setup ## 1,000 reconciliations while 100 fills a second arri
 
 soak-slow-reader: setup ## 200,000 events past a reader that does not read: memory, cut, resume
 	@PYTHONPATH=. $(BIN)/python -m tests.soak slow-reader $(ARGS)
+
+fuzz: setup ## schemathesis over our own OpenAPI with all checks; ARGS="--examples 500 --seed 2"
+	@$(BIN)/python -m tests.rest.fuzzing $(ARGS)
 
 bench-idle: setup ## 10,000 idle streams: memory, heartbeats, 1,000 clients that come back at once
 	@PYTHONPATH=. $(BIN)/python -m tests.soak idle $(ARGS)

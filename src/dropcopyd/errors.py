@@ -43,6 +43,7 @@ class Code(StrEnum):
     STREAM_NOT_FOUND = "stream_not_found"
     FLATTEN_NOT_FOUND = "flatten_not_found"
     KEY_NOT_FOUND = "key_not_found"
+    KEY_DISABLED = "key_disabled"
     UNKNOWN_SYMBOL = "unknown_symbol"
     AMBIGUOUS_SYMBOL = "ambiguous_symbol"
     CONTROL_REFUSED = "control_refused"

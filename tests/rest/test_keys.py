@@ -201,7 +201,7 @@ async def test_a_revoked_key_is_refused_for_good(gateway: Gateway) -> None:
     shown = (await gateway.client.get(f"/v1/keys/{key_id}")).json()
     assert shown["disabled_at"] is not None
     rotated = await gateway.client.post(f"/v1/keys/{key_id}/rotate", json={})
-    assert (rotated.status_code, rotated.json()["code"]) == (422, "invalid_argument")
+    assert (rotated.status_code, rotated.json()["code"]) == (409, "key_disabled")
     lines = (await gateway.client.get("/v1/audit")).json()["data"]
     assert [line["action"] for line in lines if line["subject"] == key_id] == ["key.revoked", "key.created"]
 

@@ -15,7 +15,7 @@ from dropcopyd.domain.account import Principal
 from dropcopyd.domain.attenuation import UNATTENUATED, attenuation_to_json
 from dropcopyd.domain.audit import AuditAction, AuditEntry
 from dropcopyd.domain.keys import KeyRecord, KeySettings, excess_of
-from dropcopyd.errors import Code, DropcopyError, InvalidError, NotFoundError
+from dropcopyd.errors import Code, DropcopyError, NotFoundError
 from dropcopyd.flow.access import Access, mint_key, mint_secret
 from dropcopyd.flow.streams import Streams
 from dropcopyd.ports import Clock, Ids, Registry, Store
@@ -96,7 +96,7 @@ class Keyring:
             digest, until_ns = self._access.digest(api_key), now_ns + overlap_s * _NS
             entry = self._entry(principal, AuditAction.KEY_ROTATED, key_id, {"overlap_s": str(overlap_s)})
             if not await self._registry.rotate_key(key_id, digest, now_ns, until_ns, entry):
-                raise InvalidError("the key is disabled; make a new one")
+                raise DropcopyError(Code.KEY_DISABLED, "the key is disabled; make a new one")
             await self._streams.end_revoked()
             return await self.key(principal, key_id), api_key
 

@@ -17,6 +17,7 @@ from dropcopyd.rest.schemas import Shape, Uuid
 
 _Body = TypeVar("_Body", bound=BaseModel)
 _SYMBOL: Final = re.compile(r"[!-~]{1,64}", re.ASCII)
+_WHOLE: Final = re.compile(r"(-?[0-9]{1,18})(?:\.0+)?", re.ASCII)
 _SYMBOLS_MAX: Final = 1_000
 
 Reason = Annotated[str, Field(max_length=500)]
@@ -55,7 +56,7 @@ class Kill(Shape):
     reason: Reason | None = None
 
 
-class Flatten(Shape):
+class FlattenAccount(Shape):
     """Why, and how long it may take."""
 
     reason: Reason | None = None
@@ -104,9 +105,10 @@ def read(body: type[_Body], value: Any) -> _Body:
 
 
 def _plain(value: Any) -> Any:
-    """Whole JSON numbers as int: `read_json` keeps every number as it was written."""
+    """Whole JSON numbers (174.0 is one) as int: `read_json` keeps every number as it was written."""
     if isinstance(value, Number):
-        return int(value) if re.fullmatch(r"-?[0-9]{1,18}", value, re.ASCII) else float("nan")
+        match = _WHOLE.fullmatch(value)
+        return int(match[1]) if match else float("nan")
     if isinstance(value, dict):
         return {name: _plain(one) for name, one in value.items()}
     return [_plain(one) for one in value] if isinstance(value, list) else value

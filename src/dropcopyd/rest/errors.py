@@ -43,6 +43,7 @@ STATUS: Final[Mapping[Code, tuple[int, str]]] = {
     Code.STREAM_NOT_FOUND: (404, "No such stream"),
     Code.FLATTEN_NOT_FOUND: (404, "No such flatten"),
     Code.KEY_NOT_FOUND: (404, "No such key"),
+    Code.KEY_DISABLED: (409, "The key is disabled"),
     Code.UNKNOWN_SYMBOL: (422, "Unknown symbol"),
     Code.AMBIGUOUS_SYMBOL: (422, "The symbol names several instruments"),
     Code.CONTROL_REFUSED: (403, "A control objects"),

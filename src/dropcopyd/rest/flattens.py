@@ -44,7 +44,9 @@ class FlattenRoutes:
             responses=openapi.answers(
                 202, schemas.Flatten, "It is under way.", (*openapi.ADMISSION_CODES, *body_codes)
             ),
-            openapi_extra=openapi.details(openapi.ACCOUNT_ID, body=control_bodies.Flatten, scope=Scope.INTENTS_EDIT),
+            openapi_extra=openapi.details(
+                openapi.ACCOUNT_ID, body=control_bodies.FlattenAccount, scope=Scope.INTENTS_EDIT
+            ),
         )
         router.add_api_route(
             "/v1/accounts/{account_id}/flattens/{flatten_id}",
@@ -62,7 +64,7 @@ class FlattenRoutes:
     async def flatten(self, request: Request) -> Response:
         """Begin, or find the one under way."""
         principal, account = await admit(self._access, request, Scope.INTENTS_EDIT)
-        asked = control_bodies.read(control_bodies.Flatten, await read_json(request, self._limits))
+        asked = control_bodies.read(control_bodies.FlattenAccount, await read_json(request, self._limits))
         flatten = await self._flattener.start(principal, account, asked.reason, asked.timeout_s)
         place = f"/v1/accounts/{account.account_id}/flattens/{flatten.flatten_id}"
         return answer(_flatten(flatten), 202, {"location": place})

@@ -45,7 +45,7 @@ _Q: Final[Json] = {
     "in": "query",
     "required": True,
     "description": "An id, reference, strategy, account name or symbol, exactly.",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": lists.TEXT_PATTERN},
 }
 
 

@@ -58,7 +58,7 @@ class KeyRoutes:
             ("PATCH", _KEY, self.change_key, "Change what a key is allowed", bodies.Key, 200, (*_ONE, *_GRANT),
              bodies.ChangeKey),
             ("POST", f"{_KEY}/rotate", self.rotate_key, "Give a key another secret", bodies.ShownKey, 200,
-             (*_ONE, *_GRANT), bodies.RotateKey),
+             (*_ONE, *_GRANT, Code.KEY_DISABLED), bodies.RotateKey),
         )  # fmt: skip
         for method, path, endpoint, summary, model, status, codes, body in described:
             parameters = [_KEY_PARAMETER] if "{key_id}" in path else []

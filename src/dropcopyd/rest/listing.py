@@ -37,6 +37,8 @@ from dropcopyd.rest.times import parse_time
 
 Json = dict[str, Any]
 _TEXT_MAX: Final = 255
+TEXT_PATTERN: Final = r"^[^\x00-\x1f\x7f]+$"
+"""As `_CONTROL` has it, for the document."""
 _NUMBER: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -70,7 +72,7 @@ class Filter:
     @property
     def described(self) -> Json:
         """The OpenAPI parameter."""
-        schema: Json = {"type": "string", "minLength": 1, "maxLength": _TEXT_MAX}
+        schema: Json = {"type": "string", "minLength": 1, "maxLength": _TEXT_MAX, "pattern": TEXT_PATTERN}
         if self.words is not None:
             schema = {"type": "string", "enum": [word.value for word in self.words]}
         elif self.is_number:

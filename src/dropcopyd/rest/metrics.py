@@ -50,8 +50,8 @@ _PARAMETERS: Final = [
     _text("until", "End of a range, a whole hour; now, rounded up, when left out.", format="date-time"),
     _text("time_zone", "Whose days, such as America/New_York; those of the account when left out."),
     _text("group_by", "Told apart by this.", enum=list(_GROUPS)),
-    _text("strategy_id", "Only this strategy.", minLength=1, maxLength=255),
-    _text("symbol", "Only this symbol.", minLength=1, maxLength=255),
+    _text("strategy_id", "Only this strategy.", minLength=1, maxLength=255, pattern=lists.TEXT_PATTERN),
+    _text("symbol", "Only this symbol.", minLength=1, maxLength=255, pattern=lists.TEXT_PATTERN),
 ]
 
 

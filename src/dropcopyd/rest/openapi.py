@@ -98,7 +98,7 @@ CONTROL_BODIES: Final = (
     control_bodies.Evaluate,
     control_bodies.CancelAll,
     control_bodies.Kill,
-    control_bodies.Flatten,
+    control_bodies.FlattenAccount,
     control_bodies.Limits,
 )
 

@@ -1,5 +1,6 @@
 """The route that mints bearer tokens."""
 
+import re
 from typing import Any, Final
 
 from fastapi import APIRouter, Request
@@ -13,6 +14,7 @@ from dropcopyd.rest.body import Number, read_json
 from dropcopyd.rest.gate import Dependencies, answer, authenticated, counted, refuse_unknown_parameters
 from dropcopyd.rest.times import render_time
 
+_WHOLE: Final = re.compile(r"([0-9]{1,9})(?:\.0+)?", re.ASCII)
 _ACCOUNTS_MAX: Final = 32
 """So many fit into a header with room to spare."""
 _MEMBERS: Final = ("scopes", "account_ids", "lifetime_s")
@@ -81,10 +83,10 @@ class TokenRoutes:
         limit = int(self._limits.token_lifetime_s_max)
         if value is None:
             return min(int(self._limits.token_lifetime_s), limit)
-        is_whole = isinstance(value, Number) and value.isascii() and value.isdigit() and len(value) < 10
-        if not is_whole or not 1 <= int(value) <= limit:
+        match = _WHOLE.fullmatch(value) if isinstance(value, Number) else None
+        if match is None or not 1 <= int(match[1]) <= limit:
             raise InvalidError(f"a token lives a whole number of seconds from 1 to {limit}", pointer="/lifetime_s")
-        return int(value)
+        return int(match[1])
 
 
 def _scopes(body: dict[str, Any]) -> frozenset[Scope] | None:
