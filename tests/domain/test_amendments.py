@@ -9,6 +9,7 @@ from dropcopyd.domain.breaks import BreakKind
 from dropcopyd.domain.order import OrderStatus, OrderType
 from dropcopyd.domain.report import BrokerCapabilities, ReportKind
 from tests.domain.build import SECOND_NS, START_NS, Play, bust, correction, limit_terms, report, trade
+from tests.orders.reading import figures
 
 K, S = ReportKind, OrderStatus
 DAY_NS = 86_400 * SECOND_NS
@@ -21,18 +22,6 @@ def play() -> Play:
     play.begin(play.create())
     play.report(report(K.ACCEPTED))
     return play
-
-
-def figures(play: Play) -> tuple[OrderStatus, str, str, str | None]:
-    """(status, filled, leaves, average price)."""
-    order = play.order()
-    average = order.average_price
-    return (
-        order.status,
-        f"{order.filled_quantity:f}",
-        f"{order.leaves_quantity:f}",
-        None if average is None else f"{average.normalize():f}",
-    )
 
 
 def last_kinds(play: Play) -> list[str]:

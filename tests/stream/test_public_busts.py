@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -11,12 +10,9 @@ from typing import Any
 import httpx2
 import pytest
 
-from dropcopyd import config
-from dropcopyd.brokers.scripted import ScriptedBroker
 from dropcopyd.domain.report import BalanceReport, OrderReport, ReportKind
-from dropcopyd.node import Addresses, Node
-from dropcopyd.scenarios.run import prepare
-from dropcopyd.system import RandomIds, SystemClock
+from dropcopyd.scenarios import gateway
+from dropcopyd.system import RandomIds
 from tests.contract.public_contract import STREAM_EVENTS_PATH, SUBSCRIBE_EVENTS_PATH, PublicContract
 from tests.domain.build import bust, correction, trade
 from tests.support.streams import new_channel
@@ -51,25 +47,6 @@ class Books:
         return kind
 
 
-@asynccontextmanager
-async def gateway(folder: Path) -> AsyncIterator[tuple[Addresses, ScriptedBroker, str, str]]:
-    """A whole gateway whose broker says what the test wants: addresses, broker, account, key."""
-    account_id = RandomIds().uuid()
-    api_key = prepare(folder, [account_id], RandomIds(), SystemClock())
-    broker = ScriptedBroker([account_id])
-    settings = config.load(data=folder, rest_port=0, grpc_port=0, grpc_tls_port=None, prices=["synthetic"])
-    ready: asyncio.Future[Addresses] = asyncio.get_running_loop().create_future()
-    stop = asyncio.Event()
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(Node(settings, broker=broker).run(ready.set_result, stop))
-        try:
-            addresses = await asyncio.wait_for(asyncio.shield(ready), WAIT_S)
-            await asyncio.wait_for(broker.is_up.wait(), WAIT_S)
-            yield addresses, broker, account_id, api_key
-        finally:
-            stop.set()
-
-
 def opened(call_name: str, target: str, api_key: str, account_id: str) -> tuple[Any, Any]:
     """An open call of the public client, subscribed to every kind that it knows: (call, its channel)."""
     channel: Any = new_channel(target)
@@ -99,7 +76,9 @@ async def test_a_bust_is_never_a_trade_to_a_public_client(tmp_path: Path, call_n
     Two trades are told, of 10 together, and no third one; the order and the position end at 5.
     """
     books, seen = Books(), []
-    async with gateway(tmp_path) as (addresses, broker, account_id, api_key):
+    account_id = RandomIds().uuid()
+    async with gateway(tmp_path, [account_id]) as running:
+        addresses, broker, api_key = running.addresses, running.broker, running.api_key
         call, channel = opened(call_name, str(addresses.grpc), api_key, account_id)
 
         async def until(is_so: Any) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import tempfile
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Any
@@ -51,10 +52,19 @@ async def play_file(path: FilePath) -> AsyncIterator[Verdict]:
             yield verdict
 
 
-async def _play_all(folder: FilePath, paths: list[tuple[str, list[Row], list[str]]]) -> AsyncIterator[Verdict]:
-    ids, clock = RandomIds(), SystemClock()
-    accounts = [ids.uuid() for _ in paths]
-    api_key = prepare(folder, accounts, ids, clock)
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """A running gateway whose broker says what it is told to say. The key may do everything."""
+
+    addresses: Addresses
+    broker: ScriptedBroker
+    api_key: str
+
+
+@asynccontextmanager
+async def gateway(folder: FilePath, accounts: list[str]) -> AsyncIterator[Gateway]:
+    """A whole gateway in an empty folder, with these accounts; stopped at the end."""
+    api_key = _prepare(folder, accounts, RandomIds(), SystemClock())
     broker = ScriptedBroker(accounts)
     settings = config.load(data=folder, rest_port=0, grpc_port=0, grpc_tls_port=None, prices=["synthetic"])
     ready: asyncio.Future[Addresses] = asyncio.get_running_loop().create_future()
@@ -64,15 +74,22 @@ async def _play_all(folder: FilePath, paths: list[tuple[str, list[Row], list[str
         try:
             addresses = await asyncio.wait_for(asyncio.shield(ready), WAIT_S)
             await asyncio.wait_for(broker.is_up.wait(), WAIT_S)
-            headers = {"x-api-key": api_key}
-            async with (
-                httpx2.AsyncClient(base_url=addresses.rest, headers=headers, timeout=WAIT_S) as client,
-                grpc.aio.insecure_channel(str(addresses.grpc)) as channel,
-            ):
-                for (name, rows, quirks), account_id in zip(paths, accounts, strict=True):
-                    yield await _play_one(name, rows, quirks, account_id, broker, client, channel, api_key)
+            yield Gateway(addresses, broker, api_key)
         finally:
             stop.set()
+
+
+async def _play_all(folder: FilePath, paths: list[tuple[str, list[Row], list[str]]]) -> AsyncIterator[Verdict]:
+    ids = RandomIds()
+    accounts = [ids.uuid() for _ in paths]
+    async with gateway(folder, accounts) as running:
+        addresses, headers = running.addresses, {"x-api-key": running.api_key}
+        async with (
+            httpx2.AsyncClient(base_url=addresses.rest, headers=headers, timeout=WAIT_S) as client,
+            grpc.aio.insecure_channel(str(addresses.grpc)) as channel,
+        ):
+            for (name, rows, quirks), account_id in zip(paths, accounts, strict=True):
+                yield await _play_one(name, rows, quirks, account_id, running.broker, client, channel, running.api_key)
 
 
 async def _play_one(
@@ -107,7 +124,7 @@ async def _play_one(
     return verdict
 
 
-def prepare(folder: FilePath, accounts: list[str], ids: RandomIds, clock: SystemClock) -> str:
+def _prepare(folder: FilePath, accounts: list[str], ids: RandomIds, clock: SystemClock) -> str:
     """Organization, accounts and a key that may do everything."""
     seed_instruments(folder, clock.now_ns())
     key_id, api_key = mint_key(ids)
