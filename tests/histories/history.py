@@ -175,6 +175,10 @@ class History:
             self.play.doubt(command)
             if roll < 0.09:
                 self.play.not_sent(command)
+                if command.action_type is ActionType.CREATE and roll > 0.065:
+                    self.models[number].is_dead = True
+                    self.told.append(("it arrives all the same", number))
+                    return True
                 self.outcomes[key] = OutcomeKind.NOT_SENT
                 return False
             return True

@@ -125,6 +125,7 @@ class Split:
 class Order:
     """One order as the platform knows it after the last report.
 
+    `is_accepted`: the broker itself has spoken of the order, if only to reject it.
     `terms` are the terms in force at the broker: a replace changes them when it is accepted, not when it is asked.
     `filled_quantity` and `filled_value` are the totals of the executions in force (values at 18 places each): an
     amendment may lower them. `last_seq` is the newest command of the chain, `command_seq` the one that the last report

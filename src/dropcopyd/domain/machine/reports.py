@@ -113,9 +113,12 @@ def _take_triggered(story: Story, report: OrderReport) -> None:
 
 
 def _is_echo(story: Story, report: OrderReport) -> bool:
-    """Whether the broker has rejected the order since: this report of its life is from before."""
+    """Whether the broker has rejected the order since: this report of its life is from before, by all that is known."""
     order = story.order
-    return order.is_rejected and (order.is_accepted or is_before(report, order.broker_sent_at_ns))
+    if not (order.is_rejected and order.is_accepted):
+        return False
+    is_dated = report.broker_sent_at_ns is not None and order.broker_sent_at_ns is not None
+    return not is_dated or is_before(report, order.broker_sent_at_ns)
 
 
 def _take_status(story: Story, report: OrderReport) -> None:
@@ -133,6 +136,8 @@ def _take_rejected(story: Story, report: OrderReport) -> None:
     if report.reason_code == DUPLICATE_ID_REASON and order.is_accepted:
         return  # another order under a known id was rejected: it says how the live one stands [F.1.b]
     if order.is_rejected and not (command is not None and command.is_unresolved):
+        if not order.is_accepted:
+            story.report(report, is_accepted=True)  # taken for dead here, and the broker says so now
         return
     story.resolve(OutcomeKind.REFUSED, report)
     story.reject(report.reason_code, report.reason, report)

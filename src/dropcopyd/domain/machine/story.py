@@ -145,7 +145,7 @@ class Story:
         if order.filled_quantity or order.is_closed:
             return
         if report is not None:
-            self.report(report, is_rejected=True, is_stopped=False, pending=())
+            self.report(report, is_accepted=True, is_rejected=True, is_stopped=False, pending=())
             return
         facts = {"is_rejected": True, "is_stopped": False, "reason_code": reason_code, "reason": reason, "pending": ()}
         self.publish(evolve(order, received_at_ns=self.at_ns, **facts))
