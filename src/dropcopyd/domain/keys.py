@@ -80,6 +80,10 @@ class KeyRecord:
         )
 
 
+def _next(generation_number: int) -> int:
+    return generation_number + 1
+
+
 def lapse_of(record: KeyRecord, generation: int, address: str, now_ns: int) -> str | None:
     """Why that secret of the key is not good now, from there; None when it is. For logs: callers hear one answer."""
     settings = record.settings
@@ -87,7 +91,7 @@ def lapse_of(record: KeyRecord, generation: int, address: str, now_ns: int) -> s
         return "disabled"
     if settings.expires_at_ns is not None and settings.expires_at_ns <= now_ns:
         return "expired"
-    is_previous = generation == record.generation - 1 and now_ns < record.previous_until_ns
+    is_previous = _next(generation) == record.generation and now_ns < record.previous_until_ns
     if generation != record.generation and not is_previous:
         return "rotated"
     if not is_admitted(settings.addresses, address):
@@ -154,7 +158,7 @@ def excess_of(wanted: KeySettings, maker: Principal, addresses: Sequence[str] | 
     """
     if maker.attenuation != UNATTENUATED:
         return Excess("", "an attenuated key makes no keys")
-    missing = sorted(wanted.scopes - maker.scopes)
+    missing = sorted(wanted.scopes.difference(maker.scopes))
     if missing:
         return Excess("scopes", f"this key lacks the scope {missing[0].value}")
     if maker.account_ids is not None and (wanted.account_ids is None or not wanted.account_ids <= maker.account_ids):
