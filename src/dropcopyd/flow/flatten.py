@@ -16,6 +16,7 @@ import structlog
 
 from dropcopyd.domain import money
 from dropcopyd.domain.account import Account, Principal, PrincipalType
+from dropcopyd.domain.attenuation import UNATTENUATED
 from dropcopyd.domain.audit import AuditAction, AuditEntry
 from dropcopyd.domain.exposure import may_trade
 from dropcopyd.domain.flatten import Flatten, FlattenLeg, FlattenStatus, LegStatus
@@ -76,8 +77,10 @@ class Flattener:
     ) -> Flatten:
         """Begin to flatten an account, durable when this returns; the one under way, where there is one.
 
-        Raises DropcopyError(ACCOUNT_HALTED), StoreError.
+        Raises DropcopyError(ACCOUNT_HALTED; PERMISSION_DENIED for a key that may not send every order), StoreError.
         """
+        if replace(principal.attenuation, is_reduce_only=False) != UNATTENUATED:
+            raise DropcopyError(Code.PERMISSION_DENIED, "a key with limits of its own closes its positions itself")
         actor = await self._actors.get(account.account_id)
         if actor.is_halted:
             raise DropcopyError(Code.ACCOUNT_HALTED, "the account is halted: its journal could not be written")

@@ -61,7 +61,7 @@ class ArmingRoutes:
 
     async def disarm(self, request: Request) -> Response:
         """Disarm one strategy."""
-        principal, account = await admit(self._access, request, Scope.INTENTS_EDIT, "strategy_id")
+        principal, account = await admit(self._access, request, Scope.INTENTS_EDIT, "strategy_id", is_cancel=True)
         await self._disconnects.disarm(principal.key_id, account, query_parameter(request, "strategy_id") or "")
         return Response(status_code=204, headers={"cache-control": "no-store"})
 

@@ -63,7 +63,7 @@ class FlattenRoutes:
 
     async def flatten(self, request: Request) -> Response:
         """Begin, or find the one under way."""
-        principal, account = await admit(self._access, request, Scope.INTENTS_EDIT)
+        principal, account = await admit(self._access, request, Scope.INTENTS_EDIT, is_cancel=True)
         asked = control_bodies.read(control_bodies.FlattenAccount, await read_json(request, self._limits))
         flatten = await self._flattener.start(principal, account, asked.reason, asked.timeout_s)
         place = f"/v1/accounts/{account.account_id}/flattens/{flatten.flatten_id}"
