@@ -1,7 +1,8 @@
 """Adjustments and pushed quotes at the exchange: holdings, cash, own markets, and working orders over a split."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +13,7 @@ from dropcopyd.domain.instrument import Instrument, key_of
 from dropcopyd.domain.order import OrderTerms, OrderType
 from dropcopyd.domain.paper import AdjustmentRequest, PushedQuote, SplitRatio
 from dropcopyd.domain.report import AdjustmentReport, OrderReport, ReportKind
-from dropcopyd.errors import InvalidError
+from dropcopyd.errors import DropcopyError, InvalidError
 from tests.brokers.build import (
     AAPL,
     ACCOUNT,
@@ -28,6 +29,7 @@ from tests.brokers.build import (
     quote,
     terms,
 )
+from tests.brokers.service import DEADLINE_S, serving
 
 TWO_FOR_ONE = SplitRatio(D(2), D(1))
 ONE_FOR_TEN = SplitRatio(D(1), D(10))
@@ -202,3 +204,27 @@ def test_an_own_market_is_named_by_its_account() -> None:
     desk.push("9", "10")
     assert (*key_of(AAPL), ACCOUNT) in desk.exchange.image.standings
     assert key_of(AAPL) not in desk.exchange.image.standings
+
+
+async def test_an_adjustment_that_nobody_heard_is_in_the_snapshot_in_its_place(tmp_path: Path) -> None:
+    """The line is down while a split is booked: what was told before the cursor is left out, the split is not."""
+    async with serving(tmp_path) as service:
+        service.show(quote("99", "100"))
+        await service.create("A", terms(10, "50", GTC))
+        (accepted,) = await service.listener.until_reports(1)
+        service.broker.disconnect("lost", ACCOUNT)
+        request = AdjustmentRequest(kind=AdjustmentKind.SPLIT, instrument=AAPL, ratio=TWO_FOR_ONE, note="2:1")
+        report = await service.broker.adjust(ACCOUNT, "split-1", request)
+        assert await service.broker.adjust(ACCOUNT, "split-1", request) == report, "booked once"
+        service.broker.reconnect(ACCOUNT)
+        await service.listener.until(lambda: service.listener.events.count(("connected", ACCOUNT)) == 2)
+        snapshot = await service.broker.snapshot(ACCOUNT, accepted.cursor, DEADLINE_S)
+        told, restated = snapshot.reports
+        assert told == report
+        assert isinstance(restated, OrderReport)
+        assert (restated.kind, restated.quantity, restated.limit_price) == (ReportKind.RESTATED, D(20), D(25))
+    async with serving(tmp_path) as service:
+        assert await service.broker.adjust(ACCOUNT, "split-1", request) == replace(report, cursor="")
+        other = replace(request, note="3:1")
+        with pytest.raises(DropcopyError, match="this key belongs to the adjustment"):
+            await service.broker.adjust(ACCOUNT, "split-1", other)

@@ -5,15 +5,14 @@ are written to the audit log.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from dropcopyd.domain import money
 from dropcopyd.domain.account import Account, BrokerKind, Principal
-from dropcopyd.domain.adjustment import AdjustmentKind
 from dropcopyd.domain.audit import AuditAction, AuditEntry
 from dropcopyd.domain.instrument import AssetClass, Instrument
-from dropcopyd.domain.paper import AdjustmentRequest, PushedQuote, SplitRatio, check_adjustment, check_quote
+from dropcopyd.domain.paper import AdjustmentRequest, PushedQuote, check_adjustment, check_quote
 from dropcopyd.domain.report import AdjustmentReport
 from dropcopyd.errors import Code, DropcopyError
 from dropcopyd.flow.ownership import Actors
@@ -27,20 +26,6 @@ class Named:
 
     symbol: str
     asset_class: AssetClass | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AskedAdjustment:
-    """An adjustment in the caller's words; see `domain.paper.AdjustmentRequest`."""
-
-    kind: AdjustmentKind
-    instrument: Named | None = None
-    quantity_delta: Decimal | None = None
-    cost_delta: Decimal | None = None
-    cash_delta: Decimal | None = None
-    currency: str | None = None
-    ratio: SplitRatio | None = None
-    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,23 +53,15 @@ class PaperBench:
         self._clock = clock
 
     async def adjust(
-        self, principal: Principal, account: Account, asked: AskedAdjustment, key: str | None
+        self, principal: Principal, account: Account, named: Named | None, asked: AdjustmentRequest, key: str | None
     ) -> AdjustmentReport:
-        """Book an adjustment at the paper broker; durable there when this returns. A key is booked once.
+        """Book an adjustment, of the named instrument if there is one, at the paper broker; durable there when this
+        returns. A key is booked once.
 
         Raises IDEMPOTENCY_KEY_REUSED where the key belongs to another adjustment.
         """
         await self._open(account)
-        request = AdjustmentRequest(
-            kind=asked.kind,
-            instrument=None if asked.instrument is None else await self._find(asked.instrument, ""),
-            quantity_delta=asked.quantity_delta,
-            cost_delta=asked.cost_delta,
-            cash_delta=asked.cash_delta,
-            currency=asked.currency,
-            ratio=asked.ratio,
-            note=asked.note,
-        )
+        request = asked if named is None else replace(asked, instrument=await self._find(named, ""))
         check_adjustment(request)
         report = await self._paper.adjust(account.account_id, key or "", request)
         await self._store.audit(self._entry(principal, account, report))

@@ -75,7 +75,7 @@ class PaperRoutes:
         key = idempotency_key(request)
         body = control_bodies.read(paper_bodies.PushAdjustment, await read_json(request, self._limits))
         account = await self._account(principal, body.account_id)
-        report = await self._bench.adjust(principal, account, body.asked(), key)
+        report = await self._bench.adjust(principal, account, body.named(), body.asked(), key)
         return answer(_adjustment(account, report), 201)
 
     async def push(self, request: Request) -> Response:

@@ -9,8 +9,8 @@ from pydantic import Field
 from dropcopyd.domain import money
 from dropcopyd.domain.adjustment import AdjustmentKind
 from dropcopyd.domain.instrument import AssetClass
-from dropcopyd.domain.paper import NOTE_LENGTH_MAX, SplitRatio
-from dropcopyd.flow.paper import AskedAdjustment, AskedQuote, Named
+from dropcopyd.domain.paper import NOTE_LENGTH_MAX, AdjustmentRequest, SplitRatio
+from dropcopyd.flow.paper import AskedQuote, Named
 from dropcopyd.rest.command import SYMBOL
 from dropcopyd.rest.schemas import Amount, Shape, Time, Uuid
 
@@ -49,12 +49,15 @@ class PushAdjustment(Shape):
     ratio: Ratio | None = None
     note: Annotated[str, Field(max_length=NOTE_LENGTH_MAX)] | None = None
 
-    def asked(self) -> AskedAdjustment:
-        """In the flow's words."""
+    def named(self) -> Named | None:
+        """The instrument, where one is named."""
+        return None if self.symbol is None else _named(self.symbol, self.asset_class)
+
+    def asked(self) -> AdjustmentRequest:
+        """In the domain's words, but for the instrument."""
         ratio = self.ratio
-        return AskedAdjustment(
+        return AdjustmentRequest(
             kind=AdjustmentKind(self.kind),
-            instrument=None if self.symbol is None else _named(self.symbol, self.asset_class),
             quantity_delta=_amount(self.quantity_delta),
             cost_delta=_amount(self.cost_delta),
             cash_delta=_amount(self.cash_delta),

@@ -8,15 +8,18 @@ gateway can die between "sent" and "acknowledged" and finds here, on its return,
   `triggers` (stops), `auction` (one price for all); `rules` and `staging` say what is taken and when it is live.
 - `sessions`, `calendars`: the hours of every instrument, always or as their exchanges keep them.
 - `plan`, `fills`, `funding`, `chance`: an account's profile, seed, money and parameters, and what follows from them.
-- `market`, `replay`, `prices`: price sources, driven step by step, and the options that choose them.
+- `scenario`, `scripts`, `runs`: orders that a script moves; `mishaps`: busts, corrections and late fills by chance.
+- `adjusting`: what is no trade, splits of working orders, and markets that are one account's own.
+- `market`, `replay`, `ticks`, `tables`, `prices`: price sources, driven step by step, their files, and the options that
+  choose them.
 - `book`, `writer`, `codec`, `schema`: the durable book: one writer thread, group commit, read transactions.
 - `broker`, `session`: the `Broker` port: decide, commit, then report.
 
 Invariants: every decision is committed before its reports are handed out or its command is answered; reports are
 numbered per account without a gap; an execution's price and size come from one quote at or after the order's arrival,
-never beyond its limit; a quote's displayed size is consumed once. Orders trade with the market only, and with
-each other in auctions. Selling what is not held opens a short position, except in crypto; an account with limited
-money is refused what it cannot carry.
+never beyond its limit (but for those that a script or a mishap makes); a quote's displayed size is consumed once.
+Orders trade with the market only, and with each other in auctions. Selling what is not held opens a short position,
+except in crypto; an account with limited money is refused what it cannot carry.
 """
 
 from dropcopyd.brokers.paper.book import Book, read_submit_log
