@@ -4,7 +4,9 @@ Members are named as the contract names its fields; enum values are words withou
 unspecified is None. Times are rendered by the caller's function, from nanoseconds UTC.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 from google.protobuf.message import Message
@@ -60,19 +62,46 @@ def identity_of(payload: bytes) -> str:
 
 def plain(message: Message, render: Render) -> Json:
     """A message's members."""
-    return {field.name: _member(message, field, render) for field in message.DESCRIPTOR.fields}
+    return {field.name: _member(message, field, render) for field in _fields(message.DESCRIPTOR)}
 
 
-def _member(message: Message, field: Any, render: Render) -> Any:
-    value = getattr(message, field.name)
-    if field.is_repeated:
-        return [plain(item, render) if field.message_type is not None else item for item in value]
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """What is to be known of a field: asked of its descriptor, this costs more than the decoding."""
+
+    name: str
+    is_repeated: bool
+    has_presence: bool
+    message: str
+    """The name of its message, "" for another type."""
+    words: Mapping[int, str | None] | None
+    """The words of its enum."""
+
+
+@cache
+def _fields(descriptor: Any) -> tuple[_Field, ...]:
+    return tuple(
+        _Field(
+            name=field.name,
+            is_repeated=field.is_repeated,
+            has_presence=field.has_presence,
+            message="" if field.message_type is None else field.message_type.name,
+            words=None if field.enum_type is None else _words(field.enum_type),
+        )
+        for field in descriptor.fields
+    )
+
+
+def _member(message: Message, field: _Field, render: Render) -> Any:
     if field.has_presence and not message.HasField(field.name):
         return None
-    if field.message_type is not None:
-        return _nested(value, field.message_type.name, render)
-    if field.enum_type is not None:
-        return _word(field.enum_type, value)
+    value = getattr(message, field.name)
+    if field.is_repeated:
+        return [plain(item, render) if field.message else item for item in value]
+    if field.message:
+        return _nested(value, field.message, render)
+    if field.words is not None:
+        return field.words.get(value, str(value))
     return None if value == "" else value
 
 
@@ -92,12 +121,10 @@ def _instrument(value: Any, render: Render) -> Json | None:
     return {"asset_class": _CLASSES.get(member, member.upper()), **plain(getattr(value, member), render)}
 
 
-def _word(enum: Any, number: int) -> str | None:
-    """The value's name without the enum's; None for unspecified."""
-    if not number:
-        return None
-    found = enum.values_by_number.get(number)
-    return str(number) if found is None else str(found.name).removeprefix(_prefix(enum.name))
+def _words(enum: Any) -> Mapping[int, str | None]:
+    """The values' names without the enum's; None for unspecified."""
+    prefix = _prefix(enum.name)
+    return {value.number: value.name.removeprefix(prefix) if value.number else None for value in enum.values}
 
 
 def _prefix(name: str) -> str:

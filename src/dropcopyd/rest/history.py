@@ -10,7 +10,7 @@ from starlette.responses import Response
 from dropcopyd import decode
 from dropcopyd.domain.account import Scope
 from dropcopyd.domain.event import Trade
-from dropcopyd.domain.order import Order, OrderState
+from dropcopyd.domain.order import Order
 from dropcopyd.domain.position import Position
 from dropcopyd.errors import Code
 from dropcopyd.record import AccountRecord, Hit, JournalEntry, StateThen, TimelineEntry
@@ -170,7 +170,9 @@ def _timeline_entry(entry: TimelineEntry) -> Json:
 def state_json(then: StateThen) -> Json:
     """`schemas.State`, without the account."""
     orders = (
-        {**decode.event(one.payload, render_time), "created_at": render_time(one.created_at_ns)} for one in then.orders
+        {**decode.event(one.payload, render_time), "created_at": render_time(one.created_at_ns)}
+        for one in then.orders
+        if decode.is_working(one.payload)
     )
     return {
         "sequence": then.sequence,
@@ -178,7 +180,7 @@ def state_json(then: StateThen) -> Json:
         "head": then.head,
         "oldest": then.oldest,
         "status": None if then.status is None else decode.event(then.status, render_time),
-        "orders": [one for one in orders if one["order_state"] == OrderState.OPEN or one["in_doubt_since"]],
+        "orders": list(orders),
         "positions": [decode.event(payload, render_time) for payload in then.positions],
         "balances": [decode.event(payload, render_time) for payload in then.balances],
     }
