@@ -87,7 +87,7 @@ def _check_public_client(here: World) -> int:
         trade = parsed.broker_trade
         assert Fraction(trade.quantity) > 0
         own = pb.TradingEvent.FromString(event.payload).broker_trade
-        seen[own.order_id, own.exec_id] += 1
+        seen[own.client_order_id, own.exec_id] += 1  # the broker's own ids are used again, by other orders
     assert all(count == 1 for count in seen.values()), "an execution was told twice"
     return len(seen)
 
@@ -113,18 +113,18 @@ def _effective(events: list[Any]) -> tuple[list[Executed], int]:
         if kind == "broker_trade":
             one = event.broker_trade
             figures = (Fraction(one.quantity), Fraction(one.price), one.broker_sent_at.ToNanoseconds())
-            found[one.order_id, one.exec_id] = Executed(one.symbol, one.side == pb.ORDER_SIDE_BUY, *figures)
-            places[one.order_id, one.exec_id] = number
+            found[one.client_order_id, one.exec_id] = Executed(one.symbol, one.side == pb.ORDER_SIDE_BUY, *figures)
+            places[one.client_order_id, one.exec_id] = number
         elif kind == "trade_amendment":
             one = event.trade_amendment
-            name = (one.order_id, one.exec_id)
+            name = (one.client_order_id, one.exec_id)
             before, place = found.pop(name), places.pop(name)
             if not Fraction(one.quantity_after):
                 busted += 1
                 continue
             corrected = replace(before, quantity=Fraction(one.quantity_after), price=Fraction(one.price_after))
-            found[one.order_id, one.new_exec_id] = corrected
-            places[one.order_id, one.new_exec_id] = place
+            found[one.client_order_id, one.new_exec_id] = corrected
+            places[one.client_order_id, one.new_exec_id] = place
     ordered = sorted(found, key=lambda name: (found[name].at_ns, places[name]))
     return [found[name] for name in ordered], busted
 
