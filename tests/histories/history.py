@@ -33,7 +33,7 @@ EXECUTIONS = {"TRADE", "BUST", "CORRECTION"}
 """What may come late on any line. Anything else of an order overtakes something on a crooked line only."""
 NEVER_LOST = {"STOPPED", "RESTATED", "BUST", "CORRECTION"}
 """What no list of a broker shows of an order that is over. (An amendment that is lost within a session is told by the
-difference of positions.)"""
+difference of positions.) Nor is anything lost of an order that is taken for dead here and arrived all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +198,7 @@ class History:
             self.late.append(said)
         if (said.kind in EXECUTIONS or self.is_crooked) and roll > 0.80:
             self.late.append(said)
-        elif roll > 0.74 and said.kind not in NEVER_LOST:
+        elif roll > 0.74 and said.kind not in NEVER_LOST and not self.models[said.order].is_dead:
             self.told.append(("lost", said))
             self.counts["lost"] += 1
         else:
