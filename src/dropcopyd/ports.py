@@ -129,6 +129,9 @@ class PaperControls(Protocol):
         """Book an adjustment, durably; its report comes by the session. `key`: the caller's name ("" = none), booked
         once. Raises DropcopyError."""
 
+    async def release(self, account_id: str, instrument: Instrument) -> None:
+        """Give the account the shared market of the instrument back, durably. Raises DropcopyError."""
+
     async def push(self, account_id: str, quotes: Sequence[PushedQuote]) -> tuple[PushedQuote, ...]:
         """Show quotes, durably, in markets that are the account's own; what then stands there. Raises DropcopyError."""
 

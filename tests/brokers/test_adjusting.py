@@ -18,6 +18,7 @@ from tests.brokers.build import (
     AAPL,
     ACCOUNT,
     BUY,
+    EURUSD,
     GTC,
     OTHER_ACCOUNT,
     SELL,
@@ -228,3 +229,26 @@ async def test_an_adjustment_that_nobody_heard_is_in_the_snapshot_in_its_place(t
         other = replace(request, note="3:1")
         with pytest.raises(DropcopyError, match="this key belongs to the adjustment"):
             await service.broker.adjust(ACCOUNT, "split-1", other)
+
+
+async def test_the_shared_market_comes_back_over_a_restart_too(tmp_path: Path) -> None:
+    """What works moves back with its place in time, and trades with the shared market's next quote, no earlier."""
+    async with serving(tmp_path) as service:
+        service.show(quote("99", "100"))
+        await service.broker.push(ACCOUNT, [PushedQuote(instrument=AAPL, bid=D(1), ask=D(2))])
+        await service.create("A", terms(10, "1.50", GTC))
+        await service.broker.release(ACCOUNT, EURUSD)
+        await service.broker.release(ACCOUNT, AAPL)
+        assert service.broker.mark(AAPL, ACCOUNT) == D("99.5")
+        service.show(quote("99", "100"))
+        assert kinds(await service.listener.until_reports(1)) == [ReportKind.ACCEPTED]
+        service.show(quote("1.40", "1.49"))
+        assert fills(await service.listener.until_reports(2)) == [("A", D(10), D("1.49"))]
+    async with serving(tmp_path) as service:
+        assert not service.book.image.own_markets
+        await service.broker.push(ACCOUNT, [PushedQuote(instrument=AAPL, bid=D(3), ask=D(4))])
+        assert service.broker.mark(AAPL, ACCOUNT) == D("3.5")
+        await service.broker.release(ACCOUNT, AAPL)
+        await service.broker.push(ACCOUNT, [PushedQuote(instrument=AAPL, bid=D(5), ask=D(6))])
+    async with serving(tmp_path) as service:
+        assert service.broker.mark(AAPL, ACCOUNT) == D("5.5")

@@ -81,6 +81,7 @@ ROUTES = {
     ("GET", "/v1/audit"),
     ("POST", "/v1/paper/adjustments"),
     ("POST", "/v1/paper/quotes"),
+    ("DELETE", "/v1/paper/quotes"),
     ("GET", "/healthz"),
     ("GET", "/readyz"),
     ("GET", "/metrics"),

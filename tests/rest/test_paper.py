@@ -153,6 +153,26 @@ async def test_a_quote_that_cannot_be_is_pointed_at(gateway: Gateway, quotes: An
     assert (answer.status_code, answer.json()["code"], answer.json()["pointer"]) == (422, code, pointer)
 
 
+async def test_an_own_market_is_given_back(gateway: Gateway) -> None:
+    account_id = gateway.tenants.account_id
+    await push(gateway, quote())
+    for _ in range(2):
+        answer = await gateway.client.delete(QUOTES, params={"account_id": account_id, "symbol": "AAPL"})
+        assert (answer.status_code, answer.content) == (204, b"")
+    for query, code, name in (
+        ({"symbol": "AAPL"}, "invalid_argument", "account_id"),
+        ({"account_id": "x", "symbol": "AAPL"}, "invalid_argument", "account_id"),
+        ({"account_id": account_id}, "invalid_argument", "symbol"),
+        ({"account_id": account_id, "symbol": "AAPL", "asset_class": "equity"}, "invalid_argument", "asset_class"),
+        ({"account_id": account_id, "symbol": "AAPL", "size": "1"}, "invalid_argument", "size"),
+        ({"account_id": account_id, "symbol": "NOPE"}, "unknown_symbol", None),
+        ({"account_id": account_id, "symbol": "TWIN"}, "ambiguous_symbol", None),
+        ({"account_id": gateway.tenants.foreign_account_id, "symbol": "AAPL"}, "account_not_found", None),
+    ):
+        answer = await gateway.client.delete(QUOTES, params=query)
+        assert (answer.json()["code"], answer.json().get("parameter")) == (code, name)
+
+
 async def test_only_paper_accounts_of_the_organization_with_the_scope(gateway: Gateway, tmp_path: Path) -> None:
     tenants, desk = gateway.tenants, admin(tmp_path)
     elsewhere = RandomIds().uuid()

@@ -83,6 +83,11 @@ class PaperBench:
             quotes.append(quote)
         return await self._paper.push(account.account_id, quotes)
 
+    async def release(self, account: Account, named: Named) -> None:
+        """Give the account the shared market of the instrument back."""
+        await self._open(account)
+        await self._paper.release(account.account_id, await self._instruments.named(named.symbol, named.asset_class))
+
     async def _open(self, account: Account) -> None:
         """The paper broker knows an account from when it is first looked at."""
         if account.broker is not BrokerKind.PAPER:

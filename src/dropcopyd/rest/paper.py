@@ -8,13 +8,16 @@ from starlette.responses import Response
 
 from dropcopyd.domain import money
 from dropcopyd.domain.account import Account, Principal, Scope
+from dropcopyd.domain.instrument import AssetClass
 from dropcopyd.domain.paper import PushedQuote
 from dropcopyd.domain.report import AdjustmentReport
-from dropcopyd.errors import Code
+from dropcopyd.errors import Code, InvalidError
 from dropcopyd.flow.access import parse_uuid
+from dropcopyd.flow.paper import Named
 from dropcopyd.rest import control_bodies, openapi, paper_bodies
 from dropcopyd.rest.body import idempotency_key, read_json
-from dropcopyd.rest.gate import Dependencies, answer, identify, refuse_unknown_parameters
+from dropcopyd.rest.errors import parameter_error
+from dropcopyd.rest.gate import Dependencies, answer, identify, query_parameter, refuse_unknown_parameters
 from dropcopyd.rest.times import render_time
 
 _CODES: Final = (
@@ -23,6 +26,14 @@ _CODES: Final = (
     Code.BODY_TOO_LARGE,
     Code.REQUEST_TIMEOUT,
     Code.INVALID_JSON,
+    Code.NOT_A_PAPER_ACCOUNT,
+    Code.UNKNOWN_SYMBOL,
+    Code.AMBIGUOUS_SYMBOL,
+    Code.NOT_READY,
+)
+_RELEASE: Final = ("account_id", "symbol", "asset_class")
+_RELEASE_CODES: Final = (
+    *openapi.ADMISSION_CODES,
     Code.NOT_A_PAPER_ACCOUNT,
     Code.UNKNOWN_SYMBOL,
     Code.AMBIGUOUS_SYMBOL,
@@ -67,6 +78,19 @@ class PaperRoutes:
             responses=openapi.answers(200, paper_bodies.PaperQuotes, "What stands in the market now.", _CODES),
             openapi_extra=openapi.details(body=paper_bodies.PushQuotes, scope=Scope.PAPER_EDIT),
         )
+        asked = [_query(name, is_required=name != "asset_class") for name in _RELEASE]
+        router.add_api_route(
+            "/v1/paper/quotes",
+            self.release,
+            methods=["DELETE"],
+            status_code=204,
+            summary="Give an account the shared market of an instrument back",
+            description="What works there trades with its next quote. Without an own one nothing happens.",
+            response_class=Response,
+            response_model=None,
+            responses=openapi.empty_answers("The account has the shared market.", _RELEASE_CODES),
+            openapi_extra=openapi.details(*asked, scope=Scope.PAPER_EDIT),
+        )
         return router
 
     async def adjust(self, request: Request) -> Response:
@@ -86,13 +110,38 @@ class PaperRoutes:
         standing = await self._bench.push(account, body.asked())
         return answer({"account_id": account.account_id, "quotes": [_quote(quote) for quote in standing]})
 
-    async def _identify(self, request: Request) -> Principal:
+    async def release(self, request: Request) -> Response:
+        """Back to the shared market."""
+        principal = await self._identify(request, *_RELEASE)
+        account_id, symbol, class_word = (query_parameter(request, name) for name in _RELEASE)
+        try:
+            account = await self._access.account(principal, parse_uuid(account_id or "", ""))
+        except InvalidError as error:
+            raise parameter_error("account_id", error.message) from error
+        if symbol is None:
+            raise parameter_error("symbol", "is required")
+        if class_word is not None and class_word not in set(AssetClass):
+            raise parameter_error("asset_class", f"must be one of {', '.join(AssetClass)}")
+        named = Named(symbol, None if class_word is None else AssetClass(class_word))
+        await self._bench.release(account, named)
+        return Response(status_code=204, headers={"cache-control": "no-store"})
+
+    async def _identify(self, request: Request, *known: str) -> Principal:
         principal = await identify(self._access, request, Scope.PAPER_EDIT)
-        refuse_unknown_parameters(request)
+        refuse_unknown_parameters(request, *known)
         return principal
 
     async def _account(self, principal: Principal, account_id: str) -> Account:
         return await self._access.account(principal, parse_uuid(account_id, "/account_id"), "/account_id")
+
+
+def _query(name: str, *, is_required: bool) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": "string"}
+    if name == "account_id":
+        schema["format"] = "uuid"
+    if name == "asset_class":
+        schema["enum"] = list(AssetClass)
+    return {"name": name, "in": "query", "required": is_required, "schema": schema}
 
 
 def _adjustment(account: Account, report: AdjustmentReport) -> dict[str, Any]:

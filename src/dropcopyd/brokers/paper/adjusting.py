@@ -82,6 +82,18 @@ def push(turn: Turn, orders: Floor, account_id: str, pushed: PushedQuote) -> Sta
     return turn.image.standings[standing.market]
 
 
+def release(turn: Turn, orders: Floor, account_id: str, instrument: Instrument) -> None:
+    """The account's own market of the instrument is no more; its orders trade with the shared market's next quote."""
+    image, own = turn.image, (*key_of(instrument), account_id)
+    if own not in image.own_markets:
+        return
+    moved = orders.take_out(account_id, own)
+    image.own_markets.discard(own)
+    turn.drop(image.standings.pop(own))
+    for order in moved:
+        orders.put_back(turn, order)
+
+
 def separate(turn: Turn, orders: Floor, standing: Standing) -> None:
     """That stands in the account's own market, and the account's orders work there from now on."""
     image, market = turn.image, standing.market

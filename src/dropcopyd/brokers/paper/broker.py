@@ -241,6 +241,11 @@ class PaperBroker:
             for standing in standings
         )
 
+    async def release(self, account_id: str, instrument: Instrument) -> None:
+        """Give the account the shared market of the instrument back; nothing happens where it has no own one."""
+        self._require_account(account_id)
+        await self._desk.release(account_id, instrument)
+
     def _require_account(self, account_id: str) -> None:
         if account_id not in self._sessions:
             raise DropcopyError(Code.NOT_READY, "the account is not open at the paper broker", account_id=account_id)

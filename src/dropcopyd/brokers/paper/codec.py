@@ -24,7 +24,7 @@ from dropcopyd.brokers.paper.runs import Run, run_body, run_from
 from dropcopyd.domain import money
 from dropcopyd.domain.adjustment import AdjustmentKind
 from dropcopyd.domain.catalogue import instrument_of, row_of
-from dropcopyd.domain.instrument import AssetClass, Instrument
+from dropcopyd.domain.instrument import AssetClass, Instrument, key_of
 from dropcopyd.domain.order import ActionType, OrderSide, OrderTerms, OrderType, TimeInForce
 from dropcopyd.domain.report import Acknowledged, AdjustmentReport, Fee, Liquidity, OrderReport, Refused, ReportKind
 
@@ -259,6 +259,10 @@ def apply(connection: sqlite3.Connection, decision: Decision) -> None:
         ],
     )
     many(_UPSERT_RUN, [_run_row(run) for run in decision.runs.values()])
+    many(
+        "DELETE FROM standings WHERE asset_class = ? AND symbol = ? AND account_id = ?",
+        [(*key_of(one.instrument), one.account_id) for one in decision.released],
+    )
     many(_UPSERT_STANDING, [standing_row(standing) for standing in decision.standings.values()])
 
 

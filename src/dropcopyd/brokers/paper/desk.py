@@ -88,6 +88,11 @@ class Desk:
         await self._durable(decision)
         return standings
 
+    async def release(self, account_id: str, instrument: Instrument) -> None:
+        """Let the account trade in the shared market again, durably. Raises StoreError."""
+        await self._writer.room()
+        await self._durable(self._exchange.release(account_id, instrument, self._clock.now_ns()))
+
     async def _durable(self, decision: Decision) -> None:
         """Commit, and wait for that and for all before it."""
         if decision.is_empty:

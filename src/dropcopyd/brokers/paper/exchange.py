@@ -11,7 +11,7 @@ Here are the commands and the quotes; `floor` has the orders in their places and
 from collections.abc import Iterable
 from dataclasses import replace
 
-from dropcopyd.brokers.paper.adjusting import adjust, known_adjustment, push
+from dropcopyd.brokers.paper.adjusting import adjust, known_adjustment, push, release
 from dropcopyd.brokers.paper.floor import Floor
 from dropcopyd.brokers.paper.funding import Wallet, is_scripted
 from dropcopyd.brokers.paper.mishaps import amendment_of, late_fill_of, may_amend
@@ -137,6 +137,12 @@ class Exchange:
         standings = tuple(push(turn, self._floor, account_id, quote) for quote in quotes)
         self._follow_up(turn)
         return standings, turn.decision
+
+    def release(self, account_id: str, instrument: Instrument, at_ns: int) -> Decision:
+        """The account trades in the shared market again."""
+        turn = self._turn(at_ns)
+        release(turn, self._floor, account_id, instrument)
+        return turn.decision
 
     def adjust(
         self, account_id: str, key: str, asked: AdjustmentRequest, at_ns: int

@@ -252,13 +252,15 @@ class Decision:
     standings: dict[MarketKey, Standing] = field(default_factory=dict)
     adjustments: list[AdjustmentRecord] = field(default_factory=list)
     amendments: list[ExecutionAmended] = field(default_factory=list)
+    released: list[Standing] = field(default_factory=list)
+    """Own markets that are no more."""
     runs: dict[str, "Run"] = field(default_factory=dict)
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to commit."""
         changes = (self.submits, self.commands, self.orders, self.reports, self.standings, self.places, self.plans)
-        return not any(changes) and not self.runs
+        return not any(changes) and not self.runs and not self.released
 
     @property
     def order_reports(self) -> list[OrderReport]:
@@ -280,6 +282,7 @@ class Decision:
         self.standings |= later.standings
         self.adjustments += later.adjustments
         self.amendments += later.amendments
+        self.released += later.released
         self.runs |= later.runs
 
 

@@ -107,6 +107,11 @@ class Turn:
         self.decision.standings[market] = standing
         self.decision.instruments[key_of(standing.instrument)] = standing.instrument
 
+    def drop(self, standing: Standing) -> None:
+        """An own market is no more."""
+        self.decision.standings.pop(standing.market, None)
+        self.decision.released.append(standing)
+
     def fill(
         self,
         order: PaperOrder,
