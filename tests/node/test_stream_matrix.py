@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -227,3 +228,30 @@ async def test_an_account_disabled_on_the_command_line_takes_no_more_orders(daem
     answer = await rest.submit(command, account_id=account_id)
     assert (answer.status_code, answer.json()["control"]) == (403, "account_disabled")
     run("accounts", "enable", account_id, "--data", str(daemon.folder))
+
+
+async def test_opening_streams_counts_against_the_rate_of_the_key(tmp_path: Path) -> None:
+    limits = {"DROPCOPYD_LIMITS__REQUESTS_PER_KEY": "4", "DROPCOPYD_LIMITS__RATE_WINDOW_S": "3600"}
+    async with Daemon(tmp_path / "data", **limits) as limited:
+        account_id, key = limited.info["account_id"], limited.info["api_key"]
+        for stream in ("sse", pb.STREAM_PATH, pb.SUBSCRIBE_EVENTS_PATH, "connect+json"):
+            assert await outcome(limited, stream, key, account_id) == "open"
+        for stream in STREAMS:
+            assert await outcome(limited, stream, key, account_id) == "rate_limited", stream
+        async with StreamClient(limited.info["grpc"], key) as client:
+            assert (await client.ended()).code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+async def test_no_secret_is_logged(daemon: Daemon, rest: Rest, keys: Keys) -> None:
+    """Whatever was done with keys in this file."""
+    _, key = await new_key(rest)
+    token = (await rest.client.post("/v1/tokens", json={}, headers={"x-api-key": key})).json()["token"]
+    bearer = {"authorization": f"Bearer {token}"}
+    async with Rest(daemon.info) as other:
+        del other.client.headers["x-api-key"]
+        assert (await other.client.get("/v1/accounts", headers=bearer)).status_code == 200
+    log = daemon.log()
+    assert "key.refused" in log, "that a good secret was refused is told, and why"
+    for secret in (daemon.info["api_key"], key, keys.foreign, *keys.scopes.values(), *keys.bad.values()):
+        assert secret.split("_")[2] not in log
+    assert token not in log

@@ -167,6 +167,25 @@ async def test_a_change_sets_what_it_names_and_null_takes_a_restriction_away(gat
     assert await status(gateway, key) == 401
 
 
+async def test_a_token_never_has_more_than_its_key_has_now(gateway: Gateway) -> None:
+    tenants = gateway.tenants
+    key_id, key = await made(gateway)
+    accounts = {"account_ids": [tenants.account_id, tenants.second_account_id]}
+    tokens = [
+        (await gateway.client.post("/v1/tokens", json=body, headers={"x-api-key": key})).json()["token"]
+        for body in ({}, accounts)
+    ]
+    narrower = {"account_ids": [tenants.second_account_id], "scopes": ["records:read"]}
+    assert (await gateway.client.patch(f"/v1/keys/{key_id}", json=narrower)).status_code == 200
+    async with gateway.without_key() as client:
+        for token in tokens:
+            bearer = {"authorization": f"Bearer {token}"}
+            hidden = await client.get(gateway.account, headers=bearer)
+            assert (hidden.status_code, hidden.json()["code"]) == (404, "account_not_found")
+            assert (await client.get(f"/v1/accounts/{tenants.second_account_id}", headers=bearer)).status_code == 200
+            assert (await client.get("/v1/keys", headers=bearer)).status_code == 403
+
+
 async def test_rotation_leaves_the_old_key_good_for_the_overlap(tmp_path: Path, tenants: Tenants) -> None:
     clock = ManualClock()
     async with opened(tmp_path, tenants, PATIENT, clock) as gateway:
