@@ -91,6 +91,31 @@ def test_an_order_that_moves_to_its_own_market_keeps_its_place_and_its_expiry() 
     assert [(report.kind, report.reason_code) for report in expired] == [(ReportKind.CANCELLED, "expired")]
 
 
+def test_what_comes_back_to_the_shared_market_trades_with_its_next_quote() -> None:
+    """A buy at 100 finds nothing displayed in its own market. The shared one stood at 98 before that."""
+    desk = bench()
+    desk.show(quote("97", "98"))
+    desk.push("99", "100", size=0)
+    assert fills(desk.create("A", 10, "100", GTC)) == []
+    assert desk._keep(desk.exchange.release(ACCOUNT, AAPL, desk.now_ns)) == []
+    assert fills(desk.show(quote("96", "97"))) == [("A", D(10), D(97))]
+
+
+def test_what_trades_after_a_split_is_told_after_it_whatever_the_clock_does() -> None:
+    """Fills are counted in old or new units by their time: none of after the split has one of before it."""
+    desk = bench()
+    desk.push("99", "100", size=10)
+    desk.create("A", 30, "100", GTC)
+    desk.split(TWO_FOR_ONE)
+    desk.now_ns -= 10**9
+    (fill,) = desk.push("49", "50", size=1000)
+    split_ns, before_ns = desk.told[-1].broker_sent_at_ns, desk.reports[1].broker_sent_at_ns
+    assert before_ns is not None
+    assert split_ns is not None
+    assert fill.broker_sent_at_ns is not None
+    assert before_ns < split_ns <= fill.broker_sent_at_ns
+
+
 def test_own_sizes_are_consumed_once() -> None:
     desk = bench()
     desk.push("99", "100", size=10)

@@ -177,3 +177,18 @@ def test_a_chance_is_at_most_certain(name: str) -> None:
     assert parse_plan("displayed", parameters=[f"{name}=1"])
     with pytest.raises(ValueError, match=f"{name} must be at most 1"):
         parse_plan("displayed", parameters=[f"{name}=1.1"])
+
+
+def test_a_bust_gives_the_fees_back_and_a_correction_keeps_them() -> None:
+    desk = floor(bust_chance=1, equity_fee_per_unit="0.01")
+    desk.show(quote("99", "100"))
+    desk.create("A", 10)
+    assert held(desk) == (D(10), D("8999.9"))
+    later(desk)
+    assert held(desk) == (D(0), D(10_000))
+    desk = floor(correction_chance=1, equity_fee_per_unit="0.01")
+    desk.show(quote("99", "100"))
+    desk.create("A", 10)
+    (correction,) = later(desk)
+    assert correction.last_price is not None
+    assert held(desk) == (D(10), D("9999.9") - 10 * correction.last_price)

@@ -338,3 +338,18 @@ async def test_a_split_goes_over_a_script(tmp_path: Path) -> None:
         assert (reports[2].quantity, reports[2].limit_price, reports[2].cumulative_quantity) == (D(20), D(5), D(4))
         assert fills(reports)[-1] == ("A", D(16), D(5))
         assert held(service)[0] == D(20)
+
+
+async def test_an_order_leaves_memory_when_its_script_is_over(tmp_path: Path) -> None:
+    """The last step is passed over: nothing else touches the order then."""
+    steps = (ACKNOWLEDGE, {"do": "fill"}, {"do": "cancel", "after_ms": 10})
+    async with serving(tmp_path, plans=plan(*steps)) as service:
+        await service.create("A", terms(5, "10"))
+        await service.listener.until_reports(2)
+        await service.create("B", terms(5, "10"))
+        assert "A" in service.book.image.commands
+        await pass_ms(service, 10)
+        await service.book.writer.drained()
+        await service.create("C", terms(5, "10"))
+        await service.listener.until_reports(6)
+        assert "A" not in service.book.image.commands
