@@ -15,8 +15,11 @@ from typing import Any
 import pytest
 
 from dropcopyd.domain.report import BalanceReport, ReportKind, SnapshotPart
+from dropcopyd.flow import reconciliations
 from dropcopyd.rest import break_schemas
-from tests.support.counterparty import Counterparty, Site, site
+from dropcopyd.store.admin import Admin
+from tests.support.counterparty import WAIT_S, Counterparty, Site, site
+from tests.support.daemon import Daemon, Rest
 
 K = ReportKind
 
@@ -348,6 +351,21 @@ async def test_two_snapshots_that_differ_are_no_break(gateway: Site) -> None:
     assert not await found(gateway)
 
 
+async def test_one_snapshot_that_agrees_closes_no_ticket(gateway: Site) -> None:
+    gateway.broker.positions["MSFT"] = Decimal(25)
+    await gateway.reconcile()
+    first = gateway.broker.snapshots_given + 1
+
+    async def gone(number: int) -> None:
+        if number == first + 1:
+            del gateway.broker.positions["MSFT"]
+
+    gateway.broker.before_snapshot = gone
+    assert (await gateway.reconcile())["closed"] == 0
+    assert (await standing(gateway, "POSITION"))["symbol"] == "MSFT"
+    assert (await gateway.reconcile())["closed"] == 1
+
+
 async def test_a_report_of_the_instrument_in_between_leaves_it_open(gateway: Site) -> None:
     """The report is of AAPL: the position of AAPL is not judged, that of MSFT is."""
     placed = await gateway.order("10")
@@ -427,8 +445,50 @@ async def test_the_timer_finds_what_nobody_asked_about(tmp_path: Path) -> None:
         assert runs
 
 
+async def test_an_account_has_its_own_interval_and_a_running_gateway_follows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconciliations, "_SCAN_S", 0.05)
+    async with site(tmp_path / "data") as gateway:
+        gateway.broker.positions["MSFT"] = Decimal(25)
+
+        def every(seconds: int | None) -> None:
+            admin = Admin(gateway.folder, 1)
+            admin.set_reconcile(gateway.account_id, seconds)
+            admin.close()
+
+        assert not await gateway.all("reconciliations", trigger="TIMER")
+        every(1)
+        await gateway.until("breaks", lambda one: one["status"] == "OPEN")
+        every(0)
+        await asyncio.sleep(0.2)
+        before = await gateway.all("reconciliations", trigger="TIMER")
+        every(1)
+        await gateway.until("reconciliations", lambda run: run["begun_at"] > before[0]["ended_at"], trigger="TIMER")
+
+
 async def test_many_who_ask_at_once_share_reconciliations(gateway: Site) -> None:
     runs = await asyncio.gather(*(gateway.reconcile() for _ in range(10)))
     assert 1 <= len({run["reconciliation_id"] for run in runs}) < 10
     kept = {run["reconciliation_id"] for run in await gateway.all("reconciliations", trigger="DEMAND")}
     assert {run["reconciliation_id"] for run in runs} == kept
+
+
+async def test_the_paper_exchange_and_its_record_agree_while_it_trades(tmp_path: Path) -> None:
+    """The real program: fills, positions and cash of a paper account, reconciled all the while."""
+    daemon = Daemon(
+        tmp_path / "data", "--profile", "realistic", "--cash", "USD=100000", DROPCOPYD_LIMITS__RECONCILE_CONFIRM_S="1"
+    )
+    async with daemon, Rest(daemon.info) as rest:
+        url = f"/v1/accounts/{rest.account_id}"
+        run: Any = {}
+        for number in range(6):
+            await rest.create("AAPL", "SELL" if number % 3 == 2 else "BUY", "10")
+            run = (await rest.client.post(f"{url}/reconciliations")).json()
+            assert (run["opened"], run["healed"], run["standing"]) == (0, 0, 0), run
+        async with asyncio.timeout(WAIT_S):
+            while run["verdict"] != "AGREED":
+                run = (await rest.client.post(f"{url}/reconciliations")).json()
+        assert not (await rest.client.get(f"{url}/breaks")).json()["data"]
+        (balance,) = (await rest.client.get(f"{url}/balances")).json()["data"]
+        assert Decimal(balance["cash"]) < 100_000
