@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from dropcopyd.domain import machine
 from dropcopyd.domain.account import Principal, Scope
+from dropcopyd.domain.adjustment import AdjustmentKind
 from dropcopyd.domain.instrument import key_of
-from dropcopyd.domain.reconciliation import Trigger, Verdict
-from dropcopyd.domain.report import BrokerSnapshot, PositionClaim, ReportKind
+from dropcopyd.domain.reconciliation import Difference, Trigger, Verdict
+from dropcopyd.domain.report import AdjustmentReport, BrokerSnapshot, PositionClaim, ReportKind
 from dropcopyd.errors import Code, DropcopyError
 from dropcopyd.flow import reconcile
 from dropcopyd.flow.activity import Activity
@@ -74,6 +76,39 @@ async def test_a_line_that_went_and_came_between_the_snapshots_confirms_nothing(
     run = await gateway.ingest.reconcile(ONE)
     assert run is not None
     assert (run.verdict, run.opened) == (Verdict.UNSETTLED, 0)
+    assert not await tickets(gateway)
+
+
+async def test_what_a_person_books_meanwhile_opens_no_new_ticket(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both snapshots have shown 5; before that is written down somebody books them."""
+    booking = AdjustmentReport(
+        adjustment_id="a1", kind=AdjustmentKind.MANUAL, key=key_of(MSFT), quantity_delta=Decimal(5)
+    )
+
+    async def restate(*_arguments: object) -> list[Difference]:
+        actor = await gateway.actor()
+        await actor.decide(lambda state, now_ns: machine.take_adjustment(state, booking, MSFT, now_ns))
+        return []
+
+    monkeypatch.setattr(gateway.ingest._reconciler, "restate", restate)
+    gateway.broker.snapshots.extend([HELD, HELD])
+    run = await gateway.ingest.reconcile(ONE)
+    assert run is not None
+    assert (run.verdict, run.opened) == (Verdict.UNSETTLED, 0)
+    monkeypatch.undo()
+    gateway.broker.snapshots.extend([HELD, HELD])
+    run = await gateway.ingest.reconcile(ONE)
+    assert run is not None
+    assert run.verdict is Verdict.AGREED
+
+
+async def test_a_snapshot_that_the_adapter_cannot_read_concludes_nothing(gateway: Gateway) -> None:
+    gateway.broker.snapshots.append(KeyError("positions"))
+    run = await gateway.ingest.reconcile(ONE)
+    assert run is not None
+    assert (run.verdict, run.detail) == (Verdict.FAILED, "it failed inside; see the log")
     assert not await tickets(gateway)
 
 

@@ -104,6 +104,9 @@ async def test_a_placeholder_of_another_instrument_or_size_is_refused(gateway: S
     for missing in ({"price": "100"}, {"quantity": "0", "price": "100"}, {"quantity": "25"}):
         answer = await gateway.resolve(break_id, "BOOK_EXECUTION", order_id=right["order_id"], **missing)
         assert answer.status_code == 422
+    later = {"quantity": "25", "price": "100", "executed_at": "2200-01-01T00:00:00Z"}
+    answer = await gateway.resolve(break_id, "BOOK_EXECUTION", order_id=right["order_id"], **later)
+    assert (answer.status_code, answer.json()["pointer"]) == (422, "/executed_at")
     await gateway.resolved(break_id, "BOOK_EXECUTION", order_id=right["order_id"], quantity="25", price="100")
     assert await gateway.held("MSFT") == "25"
 

@@ -37,6 +37,7 @@ from dropcopyd.flow.access import digest, mint_key
 from dropcopyd.node import Addresses, Node, read_pepper, seed_instruments
 from dropcopyd.ports import Submission
 from dropcopyd.store.admin import Admin
+from dropcopyd.store.audit import audit
 from dropcopyd.system import RandomIds, SystemClock
 
 WAIT_S = 30.0
@@ -292,6 +293,7 @@ async def site(folder: Path, *, broker: Counterparty | None = None, **limits: fl
                 yield running
         finally:
             stop.set()
+    assert not audit(folder).differences, "the journal alone tells the same"
 
 
 def _prepare(folder: Path, account_id: str, ids: RandomIds, clock: SystemClock) -> list[str]:

@@ -182,6 +182,6 @@ def break_id_of(account_id: str, place: Place, at_ns: int) -> str:
     return str(uuid.uuid5(_NAMESPACE, "|".join((account_id, *place, str(at_ns)))))
 
 
-def reconciliation_id_of(account_id: str, trigger: Trigger, at_ns: int) -> str:
-    """The id of a reconciliation that began at that time; an account has one at a time."""
-    return str(uuid.uuid5(_NAMESPACE, "|".join((account_id, trigger, str(at_ns)))))
+def reconciliation_id_of(account_id: str, number: int, at_ns: int) -> str:
+    """The id of the account's reconciliation of that number since the start, which began at that time."""
+    return str(uuid.uuid5(_NAMESPACE, "|".join((account_id, str(number), str(at_ns)))))

@@ -143,6 +143,23 @@ def is_in_doubt(state: AccountState, key: InstrumentKey | None) -> bool:
     )
 
 
+def stands(state: AccountState, difference: Difference) -> bool:
+    """Whether our side still shows the figure of a difference; of an order that has left memory it does."""
+    if difference.kind is BreakKind.POSITION and difference.key is not None:
+        held = state.positions.get(difference.key)
+        return money.render(money.ZERO if held is None else held.quantity) == difference.ours
+    if difference.kind is BreakKind.CASH:
+        known = state.balances.get(difference.subject)
+        return known is not None and known.cash is not None and money.render(known.cash) == difference.ours
+    chain = state.chains.get(difference.order_id or "")
+    if chain is None:
+        return True
+    if difference.figure is Figure.ORDER_STATE:
+        return chain.order.status == difference.ours
+    ours = execution_figure(chain, difference) if "|" in difference.subject else order_figure(chain, difference)
+    return (ours or "") == difference.ours
+
+
 def order_figure(chain: Chain, difference: Difference) -> str | None:
     """The order's figure as it is now."""
     order = chain.order

@@ -7,7 +7,7 @@ nothing. The interval must be longer than a report may be under way.
 """
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -31,6 +31,7 @@ from dropcopyd.domain.reconciliation import (
 )
 from dropcopyd.domain.state import AccountState
 from dropcopyd.errors import Code, DropcopyError
+from dropcopyd.flow import comparing
 from dropcopyd.flow.ownership import Actor, Actors
 from dropcopyd.flow.reconcile import Look, Reconciler
 from dropcopyd.observe import Metrics
@@ -87,6 +88,7 @@ class Reconciliations:
         """What was seen when accounts connected."""
         self._asked: defaultdict[str, list[asyncio.Future[Reconciliation]]] = defaultdict(list)
         self._busy: set[str] = set()
+        self._counts: Counter[str] = Counter()
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._places = asyncio.Semaphore(_RUNS_MAX)
         self._is_running = False
@@ -145,12 +147,16 @@ class Reconciliations:
             if not actor.connected.is_set() and trigger is not Trigger.DEMAND:
                 return None
             begun_ns = self._clock.now_ns()
+            self._counts[account_id] += 1
             outcome = _Outcome()
             try:
                 await self._compare(actor, outcome, first)
             except (DropcopyError, TimeoutError, OSError) as error:
                 outcome.failure = str(error) or type(error).__name__
                 _log.warning("reconcile.failed", account_id=account_id, cause=outcome.failure)
+            except Exception:  # noqa: BLE001  a bug of ours or of the adapter's: nothing is concluded
+                outcome.failure = "it failed inside; see the log"
+                _log.exception("reconcile.internal", account_id=account_id)
             return await self._keep(actor, trigger, begun_ns, outcome)
 
     # --- when -----------------------------------------------------------------------------------------------------
@@ -271,7 +277,7 @@ class Reconciliations:
         """Write what was found; what a report has touched since is left for the next time."""
         account_id = actor.account.account_id
         run = Reconciliation(
-            reconciliation_id=reconciliation_id_of(account_id, trigger, begun_ns),
+            reconciliation_id=reconciliation_id_of(account_id, self._counts[account_id], begun_ns),
             account_id=account_id,
             trigger=trigger,
             verdict=Verdict.AGREED if outcome.failure is None else Verdict.FAILED,
@@ -328,9 +334,9 @@ def _answer(asked: list[asyncio.Future[Reconciliation]], answer: Reconciliation 
 
 
 def _still(state: AccountState, outcome: _Outcome) -> machine.Findings:
-    """The findings that no report has touched up to this decision."""
+    """The findings that no report, and no decision of a person, has touched up to this decision."""
     found, is_still_so = outcome.findings, outcome.is_still_so
-    confirmed = tuple(one for one in found.confirmed if is_still_so(one))
+    confirmed = tuple(one for one in found.confirmed if is_still_so(one) and comparing.stands(state, one))
     differences = {ticket.place: ticket.difference for ticket in state.tickets.values()}
     agreed = frozenset(place for place in found.agreed if place in differences and is_still_so(differences[place]))
     return replace(

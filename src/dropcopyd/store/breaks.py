@@ -81,7 +81,8 @@ def _write_reconciliation(connection: sqlite3.Connection, account: Account, run:
         "detail": run.detail,
         **{name: getattr(run, name) for name in _COUNTS},
     }
-    number = connection.execute(rows.insert_sql("reconciliations", tuple(values)), values).lastrowid or 0
+    sql = rows.insert_sql("reconciliations", tuple(values)) + " ON CONFLICT DO NOTHING"  # no reason to halt an account
+    number = connection.execute(sql, values).lastrowid or 0
     if number % _PRUNE_EVERY == 0:
         connection.execute(
             "DELETE FROM reconciliations WHERE account = ?1 AND number <= ("

@@ -207,6 +207,8 @@ def _execute(
         raise InvalidError("is required, and above zero", pointer="/quantity")
     if price is None or (is_inverse(order.instrument) and price <= 0):
         raise InvalidError("is required", pointer="/price")
+    if decision.executed_at_ns is not None and decision.executed_at_ns > at_ns:
+        raise InvalidError("must not be in the future", pointer="/executed_at")
     report = OrderReport(
         kind=ReportKind.TRADE,
         broker_command_id="",
