@@ -228,6 +228,45 @@ def test_a_later_replace_in_force_ends_the_wait_for_the_earlier_one(play: Play) 
     assert figures(play)[0] is S.NEW, "it comes late"
 
 
+def test_a_cancel_acknowledged_behind_a_later_replace_is_pending(play: Play) -> None:
+    """Asked in this order; the broker took the replace first. The cancel is still to be decided."""
+    play.begin(play.cancel())
+    play.begin(play.replace(quantity="20"))
+    play.report(report(K.REPLACED, "c1.3"))
+    play.report(report(K.PENDING_CANCEL, "c1.2"))
+    assert figures(play) == (S.PENDING_CANCEL, "0", "20", None)
+
+
+def test_a_late_word_of_a_replace_under_whose_id_the_order_ended(play: Play) -> None:
+    play.begin(play.replace(quantity="20"))
+    play.report(report(K.CANCELLED, "c1.2", broker_sent_at_ns=START_NS + 2))
+    play.report(report(K.PENDING_REPLACE, "c1.2", broker_sent_at_ns=START_NS + 1))
+    assert figures(play)[0] is S.CANCELLED
+
+
+def test_an_amendment_of_todays_execution_waits_and_does_not_meet_yesterdays(play: Play) -> None:
+    """Ids begin anew each day: e1 of today is not here yet, e1 of yesterday stays as it is."""
+    play.report(trade("e1", "4", "100", trade_date="2026-11-18"))
+    play.report(bust("b1", "e1", trade_date="2026-11-19"))
+    assert figures(play)[1] == "4"
+    play.report(trade("e1", "3", "100", trade_date="2026-11-19"))
+    assert figures(play)[1] == "4", "today's came and was busted"
+
+
+def test_a_late_acknowledgement_revives_no_rejected_order(play: Play) -> None:
+    play.begin(play.cancel())
+    play.report(report(K.REJECTED, broker_sent_at_ns=START_NS + 3))
+    for kind, command in ((K.ACCEPTED, "c1.1"), (K.PENDING_CANCEL, "c1.2"), (K.DONE_FOR_DAY, "c1.1")):
+        play.report(report(kind, command, broker_sent_at_ns=START_NS + 1))
+    assert figures(play) == (S.REJECTED, "0", "0", None)
+
+
+def test_a_fill_that_overtakes_a_restatement_does_not_undo_it(play: Play) -> None:
+    play.report(trade("e1", "4", "100", broker_sent_at_ns=START_NS + 5))
+    play.report(report(K.RESTATED, quantity=Decimal(12), broker_sent_at_ns=START_NS + 3))
+    assert figures(play) == (S.PARTIALLY_FILLED, "4", "8", "100")
+
+
 def test_a_cancel_that_nobody_here_asked_for_pends_and_ends(play: Play) -> None:
     play.report(report(K.PENDING_CANCEL))
     assert figures(play)[0] is S.PENDING_CANCEL

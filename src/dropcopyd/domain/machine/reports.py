@@ -163,7 +163,8 @@ def _take_refused(story: Story, report: OrderReport) -> None:
 def _take_pending(story: Story, report: OrderReport) -> None:
     """The broker has acknowledged a request: ours, or one that nobody here made (seq 0).
 
-    Of one that is decided already it says no more than that the order lived.
+    Of one that is decided already it says no more than that the order lived; of a replace under whose id the order has
+    ended since, nothing.
     """
     command, order = story.command, story.order
     asked = ActionType.CANCEL if report.kind is ReportKind.PENDING_CANCEL else ActionType.REPLACE
@@ -171,7 +172,8 @@ def _take_pending(story: Story, report: OrderReport) -> None:
     request = PendingRequest(story.seq if is_ours else 0, asked)
     if request in order.pending or (command is not None and command.action_type not in (asked, ActionType.CREATE)):
         return
-    if _is_echo(story, report) or (not is_ours and order.is_over):
+    ended_as_this = order.is_closed and order.command_seq == story.seq and is_before(report, order.broker_sent_at_ns)
+    if _is_echo(story, report) or ended_as_this or (not is_ours and order.is_over):
         return
     is_decided = command is not None and is_ours and (not command.is_unresolved or _is_outdated(story))
     is_news = story.show_alive()
