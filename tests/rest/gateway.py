@@ -11,10 +11,10 @@ from typing import Any, Final
 
 import httpx2
 
-from dropcopyd.brokers.paper import open_paper, parse_plan, render_plan
+from dropcopyd.brokers.paper import open_paper, parse_plan, plan_from, render_plan
 from dropcopyd.brokers.scripted import ScriptedBroker
 from dropcopyd.domain import machine
-from dropcopyd.domain.account import BrokerKind, Principal, Scope
+from dropcopyd.domain.account import Account, BrokerKind, Principal, Scope
 from dropcopyd.domain.catalogue import Catalogue, instruments_of
 from dropcopyd.domain.instrument import Crypto, Equity
 from dropcopyd.domain.keys import KeySettings
@@ -242,7 +242,11 @@ async def opened(
     book, paper = open_paper(
         folder, ["synthetic"], await store.accounts(), catalogue, clock=clock, ids=_IDS, failpoints=failpoints
     )
-    actors = Actors(store, clock, spawn)
+
+    def connect(account: Account) -> None:
+        paper.add_account(account.account_id, plan_from(account.broker_settings))
+
+    actors = Actors(store, clock, spawn, on_loaded=connect)
     controls = Controls(store=store, clock=clock, references=lambda _account, _instrument: None)
     dispatcher = Dispatcher(
         brokers={},

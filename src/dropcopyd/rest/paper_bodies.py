@@ -23,7 +23,7 @@ Signed = Annotated[
     str,
     Field(pattern=r"^-?[0-9]{1,20}(\.[0-9]{1,18})?$", description="An exact decimal, signed, never a JSON number."),
 ]
-Symbol = Annotated[str, Field(pattern=f"^{SYMBOL}$", description="Byte for byte, case-sensitive.")]
+Symbol = Annotated[str, Field(pattern=f"^{SYMBOL}$", description="Byte for byte, case-sensitive.", examples=["AAPL"])]
 ClassWord = Literal["EQUITY", "FUTURE", "OPTION", "CURRENCY", "CRYPTO", "PERPETUAL", "PREDICTION"]
 KindWord = Literal["OPENING", "TRANSFER", "SPLIT", "EXPIRY", "ASSIGNMENT", "FUNDING", "FEE", "MANUAL"]
 

@@ -27,7 +27,9 @@ TimeAsked = Annotated[
         json_schema_extra={"format": "date-time"},
     ),
 ]
-SymbolAsked = Annotated[str, Field(pattern=f"^{SYMBOL}$", description="Byte for byte, case-sensitive.")]
+SymbolAsked = Annotated[
+    str, Field(pattern=f"^{SYMBOL}$", description="Byte for byte, case-sensitive.", examples=["AAPL"])
+]
 Reference = Annotated[
     str, Field(min_length=1, max_length=REFERENCE_LENGTH_MAX, description="Printable characters of any script.")
 ]
