@@ -152,6 +152,7 @@ async def test_a_file_ends_although_rows_keep_coming(gateway: Gateway, monkeypat
 @pytest.mark.parametrize(
     ("name", "query", "code"),
     [
+        ("orders", {"format": ""}, "invalid_argument"),
         ("orders", {"format": "xml"}, "invalid_argument"),
         ("orders", {"format": "CSV"}, "invalid_argument"),
         ("orders", {"limit": "5"}, "invalid_argument"),

@@ -110,7 +110,8 @@ class ExportRoutes:
 
 
 def _form(request: Request) -> Form:
-    text = query_parameter(request, "format") or Form.CSV.value
+    given = query_parameter(request, "format")
+    text = Form.CSV.value if given is None else given
     if text not in set(Form):
         raise parameter_error("format", f"must be one of {', '.join(Form)}")
     return Form(text)
