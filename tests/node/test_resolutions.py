@@ -10,6 +10,8 @@ from typing import Any
 import httpx2
 import pytest
 
+from dropcopyd.domain.instrument import Equity
+from dropcopyd.store.admin import Admin
 from tests.support.counterparty import Site, site
 
 UUID = "00000000-0000-4000-8000-000000000000"
@@ -118,6 +120,20 @@ async def test_what_the_catalogue_does_not_have_can_be_accepted_only(gateway: Si
     answer = await gateway.resolve(ticket["break_id"], "BOOK_ADJUSTMENT")
     assert (answer.status_code, answer.json()["code"]) == (422, "unknown_symbol")
     assert (await gateway.resolved(ticket["break_id"], "ACCEPT"))["status"] == "ACCEPTED"
+
+
+async def test_an_instrument_that_was_imported_meanwhile_is_booked_and_explained(gateway: Site) -> None:
+    """Its symbol has a slash."""
+    gateway.broker.positions["BRK/B"] = Decimal(3)
+    await gateway.reconcile()
+    (ticket,) = await gateway.all("breaks", status="OPEN", symbol="BRK/B")
+    admin = Admin(gateway.folder, 1)
+    admin.add_instruments([Equity(symbol="BRK/B")])
+    admin.close()
+    await gateway.resolved(ticket["break_id"], "BOOK_ADJUSTMENT", cost_delta="1200")
+    for path in ("positions/BRK%2FB/explanation", "positions/BRK/B/explanation"):
+        chain = await gateway.get(path)
+        assert [change["after"]["average_cost"] for change in chain["data"]] == ["400"]
 
 
 async def test_what_a_broker_said_that_cannot_be_is_a_break_too(gateway: Site) -> None:

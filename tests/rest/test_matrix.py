@@ -45,7 +45,7 @@ def routes_of(app: FastAPI) -> set[tuple[str, str]]:
     while routes:
         route = routes.pop()
         if isinstance(route, Route):
-            found |= {(method, route.path) for method in route.methods or () if method != "HEAD"}
+            found |= {(method, route.path_format) for method in route.methods or () if method != "HEAD"}
         routes += getattr(getattr(route, "original_router", None), "routes", ())
     return found
 

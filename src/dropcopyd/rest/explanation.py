@@ -40,7 +40,7 @@ class ExplanationRoutes:
         router = APIRouter(redirect_slashes=False)
         described_route(
             router,
-            f"{ACCOUNT}/positions/{{symbol}}/explanation",
+            f"{ACCOUNT}/positions/{{symbol:path}}/explanation",  # a symbol may have a slash
             self.explain,
             break_schemas.Explanation,
             _CODES,
