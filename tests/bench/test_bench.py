@@ -106,8 +106,9 @@ def test_h2load_runs(bench: Bench, *, is_tls: bool) -> None:
 
 @needs("h2load")
 def test_a_server_that_runs_out_of_events_under_h2load_is_a_failed_run(bench: Bench) -> None:
+    few = replace(bench, journal=replace(bench.journal, rows=500))  # as if there were no more: any machine sends them
     with pytest.raises(RunError, match="ran out of events"):
-        bench.h2load(plan.OURS_JOURNAL, _BUSY)
+        few.h2load(plan.OURS_JOURNAL, _BUSY)
 
 
 def test_what_is_missing_is_named_with_what_brings_it(
