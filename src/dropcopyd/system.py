@@ -6,8 +6,8 @@ import re
 import resource
 import secrets
 import signal
+import threading
 import time
-import uuid
 from collections import Counter
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -19,6 +19,10 @@ _SPEED: Final = re.compile(r"[0-9]{1,4}(\.[0-9]{1,3})?", re.ASCII)
 _OPEN_FILES_MAX: Final = 1_048_576
 _COLLECTOR_THRESHOLDS: Final = (20_000, 20, 100)
 _ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_VARIANTS: Final = "89ab"
+_SHIFTS: Final = tuple(range(0, 90, 5))
+_DRAW_BYTES: Final = 16
+_BLOCK_BYTES: Final = 256 * _DRAW_BYTES
 _LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
 
@@ -87,15 +91,38 @@ def parse_clock(text: str) -> tuple[int, Fraction]:
 
 
 class RandomIds:
-    """Ids nobody can guess or repeat."""
+    """Ids nobody can guess or repeat.
+
+    Their randomness is the system's, drawn for many ids at a time: during each draw another thread may take the
+    interpreter, and an order needs three ids. No byte is used twice, not by two threads and not after a fork.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._block = b""
+        self._used = 0
+        self._process = 0
 
     def uuid(self) -> str:
-        return str(uuid.uuid4())  # noqa: TID251  the one place
+        """A version 4 UUID (RFC 9562): 122 random bits."""
+        drawn = self._draw()
+        digits = drawn.hex()
+        variant = _VARIANTS[drawn[8] & 3]
+        return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
     def command_id(self) -> str:
         """18 characters of Crockford's base 32: 90 random bits; many venues cap client order ids at 20."""
-        bits = secrets.randbits(90)
-        return "".join(_ALPHABET[bits >> shift & 31] for shift in range(0, 90, 5))
+        bits = int.from_bytes(self._draw())
+        return "".join([_ALPHABET[bits >> shift & 31] for shift in _SHIFTS])
+
+    def _draw(self) -> bytes:
+        """16 random bytes that nobody else gets."""
+        with self._lock:
+            if self._used >= len(self._block) or self._process != os.getpid():
+                self._block, self._used, self._process = os.urandom(_BLOCK_BYTES), 0, os.getpid()
+            begin = self._used
+            self._used = begin + _DRAW_BYTES
+            return self._block[begin : self._used]
 
     def secret(self) -> str:
         """40 letters and digits: 238 random bits."""

@@ -1,7 +1,10 @@
 """What the exchange keeps in memory: everything open, nothing closed that the book has, nothing closed too early."""
 
+from dataclasses import replace
+
 from dropcopyd.brokers.paper.memory import Memory
 from dropcopyd.domain.order import ActionType
+from dropcopyd.ports import Submission
 from tests.brokers.build import Floor, quote, submission, terms
 
 
@@ -73,3 +76,30 @@ def test_what_was_read_again_goes_again() -> None:
     memory.forget(1)
     assert not floor.exchange.image.orders
     assert not floor.exchange.image.commands
+
+
+def _made(name: str, at_ns: int) -> Submission:
+    one = submission(name, ActionType.CREATE, terms(1))
+    stamps = replace(one.command.stamps, received_ns=at_ns, committed_ns=at_ns)
+    return replace(one, command=replace(one.command, stamps=stamps))
+
+
+def test_only_a_command_that_may_have_arrived_before_is_looked_up() -> None:
+    memory = Memory(Floor().exchange.image, begun_ns=100)
+    assert memory.missing(_made("old", 100)) == (["old"], []), "the book may have it"
+    assert memory.missing(_made("new", 101)) == ([], [])
+    memory.arrived(_made("new", 101).command)
+    assert memory.missing(_made("new", 101)) == (["new"], []), "a repetition"
+
+
+def test_the_oldest_arrivals_are_forgotten_and_looked_up_then() -> None:
+    memory = Memory(Floor().exchange.image, begun_ns=100)
+    for number in range(1, 20_003):
+        memory.arrived(_made(f"c{number}", 100 + number).command)
+    assert memory.missing(_made("c2", 102)) == (["c2"], []), "forgotten"
+    assert memory.missing(_made("other", 102)) == (["other"], []), "as old as what is forgotten"
+    assert memory.missing(_made("other", 103)) == ([], [])
+
+
+def test_without_a_beginning_everything_is_looked_up() -> None:
+    assert Memory(Floor().exchange.image).missing(_made("new", 2**62)) == (["new"], [])

@@ -45,6 +45,7 @@ from dropcopyd.observe import Metrics
 from dropcopyd.ports import Clock
 from dropcopyd.rest.app import Dependencies, create_app
 from dropcopyd.rest.server import RestServer
+from dropcopyd.rest.straight import Application
 from dropcopyd.store.admin import Admin
 from dropcopyd.store.sqlite import SqliteStore, open_store
 from dropcopyd.system import NoFailpoints, RandomIds, SystemClock
@@ -140,6 +141,7 @@ class Gateway:
     dependencies: Dependencies
     server: RestServer
     client: httpx2.AsyncClient
+    app: Application
     is_ready: bool = True
 
     def without_key(self) -> httpx2.AsyncClient:
@@ -342,12 +344,13 @@ async def opened(
         ),
         is_ready=lambda: gateway.is_ready,
     )
-    server = RestServer(create_app(dependencies), "127.0.0.1", 0)
+    app = create_app(dependencies)
+    server = RestServer(app, "127.0.0.1", 0)
     running = asyncio.get_running_loop().create_task(server.run())
     await server.started()
     url, headers = f"http://127.0.0.1:{server.port}", {"x-api-key": tenants.key}
     client = httpx2.AsyncClient(base_url=url, headers=headers, verify=False, timeout=WAIT_S)
-    gateway = Gateway(tenants, store, actors, intake, dependencies, server, client)
+    gateway = Gateway(tenants, store, actors, intake, dependencies, server, client, app)
     try:
         yield gateway
     finally:

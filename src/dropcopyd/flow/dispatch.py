@@ -272,7 +272,8 @@ class Dispatcher:
 async def _bounded(call: Awaitable[_Answer], timeout_s: float) -> _Answer:
     """The broker's answer in time. A call that its adapter cancelled has failed; that is no cancellation of ours."""
     try:
-        return await asyncio.wait_for(call, timeout_s)
+        async with asyncio.timeout(timeout_s):
+            return await call
     except asyncio.CancelledError as error:
         task = asyncio.current_task()
         if task is None or task.cancelling():

@@ -133,7 +133,7 @@ class Intake:
         if self._store.is_full and request.action_type is not ActionType.CANCEL:
             raise DropcopyError(Code.OVERLOADED, "the journal is behind; submit again in a moment")
         actor = await self._actors.get(account.account_id)
-        canonical = _canonical(request)
+        canonical = "" if idempotency_key is None else _canonical(request)
         try:
             async with actor.serial():
                 known = await self._known(account, idempotency_key, canonical)

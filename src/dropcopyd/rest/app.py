@@ -4,7 +4,7 @@ import asyncio
 import json
 import secrets
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib import metadata
 from typing import Final
 
@@ -38,6 +38,7 @@ from dropcopyd.rest.metrics import MetricsRoutes
 from dropcopyd.rest.paper import PaperRoutes
 from dropcopyd.rest.read import ReadRoutes
 from dropcopyd.rest.risk import RiskRoutes
+from dropcopyd.rest.straight import Application
 from dropcopyd.rest.streams import StreamRoutes
 from dropcopyd.rest.tokens import TokenRoutes
 from dropcopyd.rest.write import WriteRoutes
@@ -68,12 +69,12 @@ _DESCRIPTION: Final = (
 
 def create_app(
     dependencies: Dependencies, *, mounted: Mapping[str, ASGIApp] | None = None, cors_origins: Sequence[str] = ()
-) -> FastAPI:
+) -> Application:
     """The application over these dependencies; it owns nothing, so it needs no closing.
 
     `mounted`: applications of other edges by their exact paths, POST only. `cors_origins`: pages from there may call.
     """
-    app = FastAPI(
+    app = Application(
         title="Dropcopy",
         version=metadata.version("dropcopyd"),
         summary="A self-hosted broker gateway",
@@ -85,7 +86,8 @@ def create_app(
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.dependencies = dependencies
-    app.include_router(WriteRoutes(dependencies).router(), tags=["intents"])
+    write = WriteRoutes(dependencies)
+    app.include_router(write.router(), tags=["intents"])
     app.include_router(ReadRoutes(dependencies).router(), tags=["records"])
     app.include_router(HistoryRoutes(dependencies).router(), tags=["records"])
     app.include_router(MetricsRoutes(dependencies).router(), tags=["records"])
@@ -109,15 +111,21 @@ def create_app(
     app.add_exception_handler(DropcopyError, _on_error)
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
-    app.add_middleware(Guard, clock=dependencies.clock, metrics=RestMetrics(dependencies.metrics.registry))
+    guard = partial(Guard, clock=dependencies.clock, metrics=RestMetrics(dependencies.metrics.registry))
+    cors = partial(
+        CORSMiddleware,
+        allow_origins=cors_origins,
+        allow_methods=_CORS_METHODS,
+        allow_headers=_CORS_REQUEST_HEADERS,
+        expose_headers=_CORS_ANSWER_HEADERS,
+    )
+    app.add_middleware(guard)
+    straight = write.straight()
+    around: ASGIApp = guard(straight)
     if cors_origins:
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=cors_origins,
-            allow_methods=_CORS_METHODS,
-            allow_headers=_CORS_REQUEST_HEADERS,
-            expose_headers=_CORS_ANSWER_HEADERS,
-        )
+        app.add_middleware(cors)
+        around = cors(around)
+    app.straight = straight, around
     return app
 
 

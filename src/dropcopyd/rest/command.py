@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from enum import StrEnum
+from functools import cache
 from typing import Any, Final, TypeVar
 
 from dropcopyd.domain import money
@@ -185,14 +186,20 @@ def amount(value: Any, pointer: str) -> Decimal:
     return result
 
 
+@cache
+def _rule_of(words: type[StrEnum]) -> str:
+    return f"must be one of {', '.join(words)}"
+
+
 def word_of(words: type[_Word]) -> Reader[_Word]:
     """Reads one of the words of an enum, spelled exactly."""
+    rule = _rule_of(words)
 
     def read(value: Any, pointer: str) -> _Word:
         try:
-            return words(_text(value, pointer, f"must be one of {', '.join(words)}"))
+            return words(_text(value, pointer, rule))
         except ValueError as error:
-            raise InvalidError(f"must be one of {', '.join(words)}", pointer=pointer) from error
+            raise InvalidError(rule, pointer=pointer) from error
 
     return read
 

@@ -32,6 +32,7 @@ from dropcopyd.ports import Clock
 from dropcopyd.record import Record
 from dropcopyd.rest.errors import parameter_error
 
+_ENCODER: Final = json.JSONEncoder(separators=(",", ":"))
 _INTEGER: Final = re.compile(r"(-?)0*([0-9]+)", re.ASCII)
 
 
@@ -110,6 +111,8 @@ def counted(
 
 def refuse_unknown_parameters(request: Request, *known: str) -> None:
     """Raises DropcopyError(INVALID_ARGUMENT) for a query parameter that is none of the `known`."""
+    if not request.scope.get("query_string"):
+        return
     for name in request.query_params:
         if name not in known:
             rule = f"known are {', '.join(known)}" if known else "the route takes none"
@@ -151,5 +154,5 @@ def page_limit(request: Request, limits: Limits) -> int:
 
 def answer(content: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """A JSON answer that no cache may keep."""
-    body = json.dumps(content, separators=(",", ":")).encode()
+    body = _ENCODER.encode(content).encode()
     return Response(body, status, {"cache-control": "no-store", **(headers or {})}, "application/json")

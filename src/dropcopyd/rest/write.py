@@ -4,6 +4,7 @@ from typing import Final
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from dropcopyd.domain.account import Scope
 from dropcopyd.errors import Code, DropcopyError
@@ -19,7 +20,9 @@ from dropcopyd.rest.gate import (
     refuse_unknown_parameters,
     uuid_parameter,
 )
+from dropcopyd.rest.straight import Straight
 
+_PATH: Final = "/v1/accounts/{account_id}/intents"
 _POINTERS: Final = {
     Code.UNKNOWN_SYMBOL: "/command/payload/symbol",
     Code.AMBIGUOUS_SYMBOL: "/command/payload/asset_class",
@@ -55,11 +58,15 @@ class WriteRoutes:
         self._clock = dependencies.clock
         self._limits = dependencies.limits
 
+    def straight(self) -> Straight:
+        """The submit as an application of its own, for whoever does without the framework."""
+        return Straight(Route(_PATH, self.submit, methods=["POST"]), self.submit)
+
     def router(self) -> APIRouter:
         """The routes, described."""
         router = APIRouter(redirect_slashes=False)
         router.add_api_route(
-            "/v1/accounts/{account_id}/intents",
+            _PATH,
             self.submit,
             methods=["POST"],
             status_code=201,

@@ -1,7 +1,7 @@
 """Organizations, accounts, keys and instruments: the operator's writes, from the daemon or beside it.
 
 Each call is one transaction on a connection of its own, so `dropcopyd keys disable` works while the daemon runs; the
-daemon reads keys anew at every authentication.
+mark that it leaves makes the daemon read keys anew.
 """
 
 import json
@@ -20,6 +20,7 @@ from dropcopyd.errors import Code, DropcopyError, NotFoundError
 from dropcopyd.ports import NewAccount
 from dropcopyd.store import keys, migrate, rows
 from dropcopyd.store.controls import put_audit
+from dropcopyd.store.keycache import Mark
 from dropcopyd.store.registry import insertion_of, set_account_disabled
 
 _Result = TypeVar("_Result")
@@ -30,12 +31,14 @@ class Admin:
 
     def __init__(self, folder: Path, at_ns: int) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._mark = Mark(folder)
         self._connection = migrate.connect(folder / migrate.DATABASE_NAME)
         self._at_ns = at_ns
         migrate.migrate(self._connection, at_ns)
 
     def close(self) -> None:
         self._connection.close()
+        self._mark.close()
 
     def add_organization(self, organization_id: str, name: str) -> None:
         """Raises DropcopyError(NAME_IN_USE) when another organization has the name."""
@@ -289,6 +292,7 @@ class Admin:
             self._connection.execute("ROLLBACK")
             raise
         self._connection.execute("COMMIT")
+        self._mark.leave()
         return result
 
     def _rows(self, statement: str, *values: str) -> list[sqlite3.Row]:

@@ -17,7 +17,7 @@ from dropcopyd.store import migrate
 from dropcopyd.store.chain import verify_chains
 
 _DATABASE: Final = ".db"
-_LEFT_OUT: Final = (_DATABASE, "-wal", "-shm", ".lock", ".new", "-journal")
+_LEFT_OUT: Final = (_DATABASE, "-wal", "-shm", ".lock", ".mark", ".new", "-journal")
 _PART: Final = ".part"
 
 

@@ -40,6 +40,7 @@ from dropcopyd.record import Record
 from dropcopyd.store import armings, controls, flattens, keys, loading, losses, migrate, positions, rows
 from dropcopyd.store.explaining import SqliteExplanations
 from dropcopyd.store.history import SqliteHistory
+from dropcopyd.store.keycache import KeyCache, Mark
 from dropcopyd.store.metrics import SqliteMetrics
 from dropcopyd.store.queries import SqliteQueries
 from dropcopyd.store.reader import Reader
@@ -64,8 +65,11 @@ class SqliteStore:
         limits: Limits,
         clock: Clock,
         attached_state: AttachedBy = loading.attached_state,
+        mark: Mark | None = None,
     ) -> None:
-        """`attached_state`: how a row of `accounts` becomes what a stream replays of it."""
+        """`attached_state`: how a row of `accounts` becomes what a stream replays of it. `mark`: that keys were changed
+        beside the daemon; without one they are read each time.
+        """
         self.epoch = epoch
         self._attached_state = attached_state
         self._lock = lock
@@ -89,7 +93,8 @@ class SqliteStore:
             explanations=SqliteExplanations(self._reader, self._accounts.__getitem__),
         )
         """What may be asked of the record."""
-        self.registry = SqliteRegistry(self._read, self._transact, self.accounts)
+        self._keys = None if mark is None else KeyCache(self._read_key, mark, clock)
+        self.registry = SqliteRegistry(self._read, self._register, self.accounts)
         """Organizations, accounts and keys."""
         writer.on_done = self._left_queue
 
@@ -166,11 +171,23 @@ class SqliteStore:
         place = control.organization_id, control.scope.value, control.subject
         await self._transact(lambda connection: losses.forget_high_waters(connection, *place))
 
-    async def _transact(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
-        """Work on the writer's thread, in its turn and in a transaction of its own. Raises StoreError."""
+    async def _register(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
+        """A change of organizations, accounts or keys: what is known of keys is read anew, before anybody is told."""
+        keys = self._keys
+        return await self._transact(work, None if keys is None else keys.forget)
+
+    async def _transact(
+        self, work: Callable[[sqlite3.Connection], _Result], then: Callable[[], None] | None = None
+    ) -> _Result:
+        """Work on the writer's thread, in its turn and in a transaction of its own. Raises StoreError.
+
+        `then` is called when it is done, whoever still waits.
+        """
         if self._is_closed:
             raise StoreError(Code.STORE_FAILED, "the journal is closed")
         done: asyncio.Future[_Result] = asyncio.get_running_loop().create_future()
+        if then is not None:
+            done.add_done_callback(lambda _done: then())
         self._put(Task(work, done))
         return await asyncio.shield(done)
 
@@ -190,6 +207,8 @@ class SqliteStore:
         self._is_closed = True
         await asyncio.to_thread(self._writer.stop)
         self._reader.close()
+        if self._keys is not None:
+            self._keys.close()
         if self._lock is not None:
             self._lock.close()
 
@@ -337,6 +356,9 @@ class SqliteStore:
         return self._accounts.get(account_id)
 
     async def find_key(self, key_id: str) -> KeyRecord | None:
+        return await (self._read_key if self._keys is None else self._keys.find)(key_id)
+
+    async def _read_key(self, key_id: str) -> KeyRecord | None:
         return await self._read(lambda connection: keys.find_key(connection, key_id))
 
     async def find_keys(self, key_ids: Iterable[str]) -> Mapping[str, KeyRecord]:
@@ -386,7 +408,8 @@ def open_store(
         connection.row_factory = sqlite3.Row
         found = connection.execute("SELECT * FROM accounts").fetchall()
         connection.row_factory = None
-        store = SqliteStore(path, lock, epoch, writer, [rows.account_of(row) for row in found], limits, clock)
+        accounts = [rows.account_of(row) for row in found]
+        store = SqliteStore(path, lock, epoch, writer, accounts, limits, clock, mark=Mark(folder))
     except BaseException as error:
         if connection is not None:
             connection.close()

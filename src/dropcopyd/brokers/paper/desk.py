@@ -49,7 +49,7 @@ class Desk:
         self._pause_max_s = pause_max_s
         image = book.image
         self._exchange = Exchange(image, timetable)
-        self._memory = Memory(image)
+        self._memory = Memory(image, max(clock.now_ns(), image.last_ns))
         self._resume()
 
     async def submit(self, submission: Submission) -> Answer:
@@ -192,6 +192,7 @@ class Desk:
         decision = Decision() if feed is None else self._move(feed, [instrument], now_ns)[0]
         has_market = feed is not None or self._exchange.has_own_market(submission.command)
         answer, arrival = self._exchange.submit(submission, now_ns, has_market=has_market)
+        self._memory.arrived(submission.command)
         decision.merge(arrival)
         return answer, self._write(decision)
 

@@ -2,14 +2,22 @@
 
 A closed order may be forgotten once its last decision is committed and no lookup is under way that began before
 that: whoever needs it again reads its final state from the book.
+
+A command that arrives may be a repetition of one that was forgotten. The book is asked only where that can be: the ids
+that arrived lately are kept, and a command that was made after all others had arrived is a new one.
 """
 
 from collections import OrderedDict
 from collections.abc import Iterable
+from typing import Final
 
 from dropcopyd.brokers.paper.records import CommandRecord, Decision, Image, PaperOrder
 from dropcopyd.brokers.paper.turn import order_number_of
+from dropcopyd.domain.command import Command
 from dropcopyd.ports import Submission
+
+_ARRIVED_MAX: Final = 20_000
+_FOREVER_NS: Final = 2**63 - 1
 
 
 class Memory:
@@ -18,8 +26,13 @@ class Memory:
     Serial numbers count decisions: `serial` is that of the last one made.
     """
 
-    def __init__(self, image: Image) -> None:
+    def __init__(self, image: Image, begun_ns: int = _FOREVER_NS) -> None:
+        """`begun_ns`: commands that were made later have not arrived before; without it the book is asked for each."""
         self._image = image
+        self._arrived: OrderedDict[str, int] = OrderedDict()
+        """Ids of the commands that arrived last, with when each was made."""
+        self._known_ns = begun_ns
+        """Every command made after this that has arrived is among them."""
         self._commands_of: dict[int, list[str]] = {}
         self._retired: OrderedDict[int | str, int] = OrderedDict()
         """Closed orders by number, and commands without an order by id: the last decision about each, ascending."""
@@ -30,10 +43,25 @@ class Memory:
 
     def missing(self, submission: Submission) -> tuple[list[str], list[int]]:
         """The command ids and order numbers that a command names and that are not in memory."""
-        command_id, original_id = submission.command.broker_command_id, submission.original_command_id
-        ids = [name for name in (command_id, original_id) if name and name not in self._image.commands]
+        command, original_id, known = submission.command, submission.original_command_id, self._image.commands
+        ids = []
+        if command.broker_command_id not in known and self._may_be_forgotten(command):
+            ids.append(command.broker_command_id)
+        if original_id and original_id not in known:
+            ids.append(original_id)
         number = order_number_of(self._image, submission.external_order_id)
         return ids, [] if number is None or number in self._image.orders else [number]
+
+    def _may_be_forgotten(self, command: Command) -> bool:
+        """Whether a command that is not in the image may be in the book."""
+        return command.broker_command_id in self._arrived or command.stamps.committed_ns <= self._known_ns
+
+    def arrived(self, command: Command) -> None:
+        """A command has arrived and is decided about."""
+        self._arrived[command.broker_command_id] = command.stamps.committed_ns
+        if len(self._arrived) > _ARRIVED_MAX:
+            _, made_ns = self._arrived.popitem(last=False)
+            self._known_ns = max(self._known_ns, made_ns)
 
     def begin_lookup(self, committed: int) -> None:
         """A read begins; what it may find stays in memory until `end_lookup` is called with the same number."""
