@@ -13,6 +13,7 @@ from grpclib.health.service import Health
 from grpclib.health.v1 import health_pb2
 
 from dropcopyd.errors import Code, DropcopyError
+from dropcopyd.rpc import frames
 from dropcopyd.rpc.calls import Ending, ServerStream, default_ending
 from dropcopyd.rpc.fanout import StreamGoneError
 from dropcopyd.rpc.requests import CallError
@@ -211,10 +212,61 @@ async def test_a_client_that_goes_on_asking_after_the_end_is_told_to_stop() -> N
     async with serving(Service(Call=brief)) as listener, raw_peer(listener.port) as peer:
         peer.request(1, "/t.T/Call")  # and never ends its side
         assert (await peer.trailers())["grpc-status"] == "0"
-        kind, _, stream, payload = await peer.frame()
-        assert (kind, stream, payload) == (3, 1, bytes(4))  # RST_STREAM, NO_ERROR
+        assert (await peer.until(frames.RST_STREAM))[2:] == (1, bytes(4))  # NO_ERROR
         peer.send(0, framed(b"late"), stream=1)
         await peer.ponged()
+
+
+async def test_a_client_has_time_to_end_its_side_after_the_response() -> None:
+    """A reset right behind the trailers meets clients in the middle of a write, which fails in its place."""
+
+    async def brief(stream: ServerStream) -> None:
+        await stream.send_message(b"done")
+
+    async with serving(Service(Call=brief), limits=limits(linger_s=3600)) as listener, raw_peer(listener.port) as peer:
+        peer.request(1, "/t.T/Call")
+        assert (await peer.trailers())["grpc-status"] == "0"
+        await peer.quiet()
+        for _ in range(30):  # more than the connection's window, if it were not given back
+            peer.send(frames.DATA, bytes(16_000), stream=1)
+            await peer.ponged()
+        peer.send(frames.DATA, flags=frames.END_STREAM, stream=1)
+        await peer.quiet()
+
+
+async def test_of_streams_that_their_clients_leave_open_only_so_many_wait() -> None:
+    async def brief(stream: ServerStream) -> None:
+        await stream.send_message(b"done")
+
+    count = 300
+    async with serving(Service(Call=brief), limits=limits(linger_s=3600)) as listener, raw_peer(listener.port) as peer:
+        for index in range(count):
+            peer.request(2 * index + 1, "/t.T/Call")
+        kinds = [(await peer.until(frames.RST_STREAM))[2] for _ in range(count - 256)]
+        assert kinds == [2 * index + 1 for index in range(256, count)]
+        await peer.quiet()
+
+
+async def test_a_refusal_lets_the_first_message_come() -> None:
+    """grpcio's asyncio API tells a write that meets the end of its call as an internal error."""
+    refused = asyncio.Event()
+
+    async def refuse(_stream: ServerStream) -> None:
+        refused.set()
+        raise CallError(Status.UNAUTHENTICATED, Code.UNAUTHENTICATED, "who are you?")
+
+    patient = limits(first_message_s=3600)
+    async with serving(Service(Call=refuse), limits=patient) as listener, raw_peer(listener.port) as peer:
+        peer.request(1, "/t.T/Call")
+        await asyncio.wait_for(refused.wait(), 5)
+        await peer.quiet()
+        peer.send(frames.DATA, framed(b"hello"), stream=1)
+        assert (await peer.trailers())["dropcopy-code"] == "unauthenticated"
+        peer.request(3, "/t.T/Call", end=True)  # nothing to wait for
+        assert (await peer.trailers())["dropcopy-code"] == "unauthenticated"
+    async with serving(Service(Call=refuse)) as listener, raw_peer(listener.port) as peer:
+        peer.request(1, "/t.T/Call")  # a silent client is told all the same
+        assert (await peer.trailers())["dropcopy-code"] == "unauthenticated"
 
 
 async def test_no_data_follows_a_reset_by_the_handler() -> None:

@@ -32,7 +32,10 @@ class TransportLimits:
     handshake_timeout_s: float = 10.0
     """For the TLS handshake."""
     linger_s: float = 0.5
-    """A connection closed for its peer's fault reads on for so long, so that the GOAWAY is not lost to a TCP reset."""
+    """A connection closed for its peer's fault reads on for so long, so that the GOAWAY is not lost to a TCP reset; a
+    client has so long to end its side of a call whose response is over."""
+    first_message_s: float = 0.1
+    """What a refusal waits for the first message of a client that may be writing it."""
     end_flush_s: float = 2.0
     """What the end of a call waits for its last bytes to be taken, before they are dropped."""
     segment_bytes_max: int = 64 * KIB

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -168,11 +169,17 @@ class ServerStream(Stream[Any, Any]):
             self._stream.send_headers_nowait(headers, end_stream=True)
         except H2Error:  # the stream ended in the meantime
             _log.debug("call.trailers_not_sent", method=self._method_name)
+            self._stream.reset_nowait(ErrorCodes.INTERNAL_ERROR)
 
     @property
     def ended(self) -> bool:
         """Whether trailers were sent or the stream was cancelled."""
         return self._send_trailing_metadata_done or self._cancel_done or not self._stream.closable
+
+    @property
+    def lets_write(self) -> bool:
+        """Whether the client may stream messages and none was read."""
+        return self._cardinality.client_streaming and not self._messages_received
 
     @property
     def lacks_message(self) -> bool:
@@ -218,14 +225,30 @@ class Call:
         finally:
             if self._stream.response is not None:
                 self._stream.response.close()
-            self._wire.reset_nowait(ErrorCodes.INTERNAL_ERROR)  # does something only if no trailers could be sent
+            if not self._stream.ended:  # whatever happened, no stream stays open without a handler
+                self._wire.reset_nowait(ErrorCodes.INTERNAL_ERROR)
 
     async def _fail_with(self, error: Exception) -> None:
         if self._stream.ended:
             if not isinstance(error, StreamGoneError | H2Error):
                 self._ending_of(error)  # logs a bug that no client will hear of
             return
-        await self.end(self._ending_of(error))
+        ending = self._ending_of(error)
+        try:
+            await self._let_write()
+        except asyncio.CancelledError:
+            self._stream.end_nowait(ending)
+            raise
+        await self.end(ending)
+
+    async def _let_write(self) -> None:
+        """Let a client that streams finish its first write: grpcio's asyncio API, for one, tells a write that meets the
+        end of its call as "internal error", and the refusal's own status and code are lost."""
+        if not self._stream.lets_write:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.calls.limits.first_message_s):
+                await self._wire.buffer.begun()
 
     async def end(self, ending: Ending) -> None:
         """Send what the response still has, then the trailers. A client that takes too long loses the rest."""

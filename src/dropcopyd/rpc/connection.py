@@ -19,6 +19,9 @@ _log = structlog.get_logger(__name__)
 
 _Headers = list[tuple[str, str]]
 
+_HALF_OPEN_MAX = 256
+"""Streams of one connection whose client has yet to end its side after the response; more are reset at once."""
+
 
 class GatewayStream(Stream):
     """One call's HTTP/2 side. What it sends besides message data never waits: it is small and counted."""
@@ -58,14 +61,15 @@ class GatewayStream(Stream):
         """Send headers or trailers. Raises h2's StreamClosedError.
 
         A stream whose request is not over when its response ends is reset without error, as RFC 9113 8.1 advises;
-        its client would otherwise keep it open, and us with it.
+        its client would otherwise keep it open, and us with it. Not at once: a client that is about to write when both
+        arrive (grpcio's asyncio API) fails in that write, and tells "internal error" in place of the response's status.
         """
         self.h2_stream  # noqa: B018  raises when closed: h2's send_headers would try to open a new stream
         if end_stream:
             self._end_response()
         self._h2_connection.send_headers(self.stream_id, headers, end_stream=end_stream)
         if end_stream and self.closable:
-            self._h2_connection.reset_stream(self.stream_id)
+            self.connection.reset_later(self)
         self.connection.flush()
 
     async def send_data(self, data: bytes, end_stream: bool = False) -> None:
@@ -103,7 +107,9 @@ class GatewayConnection(Connection):
         transport: asyncio.Transport,
         config: Configuration,
         lane: Lane,
+        *,
         unsent_bytes_max: int,
+        linger_s: float,
     ) -> None:
         super().__init__(h2_connection, transport, config=config)
         self.lane = lane
@@ -112,6 +118,8 @@ class GatewayConnection(Connection):
         self.dead = False
         """Nothing is sent any more."""
         self._unsent_bytes_max = unsent_bytes_max
+        self._linger_s = linger_s
+        self._half_open = 0
 
     def create_stream(self, *, stream_id: int | None = None, wrapper: Wrapper | None = None) -> GatewayStream:
         """Called by grpclib for each request."""
@@ -126,6 +134,18 @@ class GatewayConnection(Connection):
         if size and not self.is_closing():
             self._connection.acknowledge_received_data(size, stream_id)
             self.flush()
+
+    def reset_later(self, stream: GatewayStream) -> None:
+        """Reset a stream without error in `linger_s`, unless its client ends it first, as it should."""
+        if self._half_open < _HALF_OPEN_MAX:
+            self._half_open += 1
+            asyncio.get_running_loop().call_later(self._linger_s, self._reset, stream)
+        else:
+            stream.reset_nowait()
+
+    def _reset(self, stream: GatewayStream) -> None:
+        self._half_open -= 1
+        stream.reset_nowait()
 
     def flush(self) -> None:
         """Hand what h2 has prepared to the transport."""

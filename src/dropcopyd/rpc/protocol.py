@@ -131,7 +131,14 @@ class GatewayProtocol(H2Protocol):
             self.h2.increment_flow_control_window(grow)
         lane = Lane(self.environment.fanout, self.h2, self.transport)
         unsent_bytes_max = limits.unread_control_bytes_max + 2 * limits.write_buffer_bytes_max
-        self.connection = GatewayConnection(self.h2, self.transport, _GRPCLIB_CONFIG, lane, unsent_bytes_max)
+        self.connection = GatewayConnection(
+            self.h2,
+            self.transport,
+            _GRPCLIB_CONFIG,
+            lane,
+            unsent_bytes_max=unsent_bytes_max,
+            linger_s=limits.linger_s,
+        )
         self.handler = self.environment.accept(self)
         self.processor = _Events(self)
         self.environment.connections.add(self)

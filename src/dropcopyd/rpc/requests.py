@@ -54,6 +54,12 @@ class RequestBuffer:
         self._arrived.clear()
         return size
 
+    async def begun(self) -> None:
+        """Wait until something of the request has arrived, or its end; nothing is taken or acknowledged."""
+        while not (self._arrived or self._taken or self._eof):
+            self._changed.clear()
+            await self._changed.wait()
+
     async def read(self, size: int) -> bytes:
         """Take exactly `size` bytes, or fewer when the request ends before."""
         while len(self._taken) < size:
