@@ -244,6 +244,17 @@ def test_a_late_word_of_a_replace_under_whose_id_the_order_ended(play: Play) -> 
     assert figures(play)[0] is S.CANCELLED
 
 
+def test_a_bust_under_a_replaces_id_does_not_end_the_order_as_that_replace(play: Play) -> None:
+    """The order ended by its cancel; the bust behind it names the replace, which the broker has never decided."""
+    play.report(trade("e1", "4", "100"))
+    play.begin(play.replace(quantity="20"))
+    play.begin(play.cancel())
+    play.report(report(K.CANCELLED, "c1.3", broker_sent_at_ns=START_NS + 2))
+    play.report(bust("b1", "e1", broker_command_id="c1.2", broker_sent_at_ns=START_NS + 3))
+    play.report(report(K.PENDING_REPLACE, "c1.2", broker_sent_at_ns=START_NS + 1))
+    assert figures(play)[0] is S.PENDING_REPLACE
+
+
 def test_an_amendment_of_todays_execution_waits_and_does_not_meet_yesterdays(play: Play) -> None:
     """Ids begin anew each day: e1 of today is not here yet, e1 of yesterday stays as it is."""
     play.report(trade("e1", "4", "100", trade_date="2026-11-18"))

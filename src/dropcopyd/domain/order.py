@@ -132,7 +132,8 @@ class Order:
     named; both are 0 for an order from outside that nobody here has touched, and its `intent_id` is "" until then.
     `external_command_id` is the id under which the broker knows the live request of such an order.
     `broker_sent_at_ns` is the latest time of the broker in any report taken in, `terms_sent_at_ns` that of the report
-    that gave the terms in force (None: they are what was asked, or the broker told no time).
+    that gave the terms in force (None: they are what was asked, or the broker told no time). `closed_seq` is the
+    command under whose id the broker ended the order without a cancel of it, if it has.
     """
 
     order_id: str
@@ -157,6 +158,7 @@ class Order:
     is_accepted: bool = False
     is_rejected: bool = False
     is_closed: bool = False
+    closed_seq: int | None = None
     is_done_for_day: bool = False
     is_stopped: bool = False
     pending: tuple[PendingRequest, ...] = ()

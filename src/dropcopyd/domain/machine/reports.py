@@ -172,7 +172,7 @@ def _take_pending(story: Story, report: OrderReport) -> None:
     request = PendingRequest(story.seq if is_ours else 0, asked)
     if request in order.pending or (command is not None and command.action_type not in (asked, ActionType.CREATE)):
         return
-    ended_as_this = order.is_closed and order.command_seq == story.seq and is_before(report, order.broker_sent_at_ns)
+    ended_as_this = order.closed_seq == story.seq and is_before(report, order.broker_sent_at_ns)
     if _is_echo(story, report) or ended_as_this or (not is_ours and order.is_over):
         return
     is_decided = command is not None and is_ours and (not command.is_unresolved or _is_outdated(story))
@@ -196,7 +196,8 @@ def take_cancelled(story: Story, report: OrderReport) -> None:
     if asked:
         story.resolve(OutcomeKind.ACCEPTED, report)
     pending = tuple(request for request in order.pending if request.seq not in (0, story.seq))
-    story.report(report, is_closed=True, is_stopped=False, pending=pending)
+    closed_seq = order.closed_seq if asked else story.seq
+    story.report(report, is_closed=True, is_stopped=False, closed_seq=closed_seq, pending=pending)
 
 
 def _take_replaced(story: Story, report: OrderReport) -> None:
