@@ -59,7 +59,7 @@ bench-exchange: setup ## orders a second of the paper exchange, by the size of i
 N ?= 20000
 SEED ?= 7
 sim: setup ## N random orders over a month of bars under realistic and chaos, twice; needs DROPCOPY_SPEC
-	@PYTHONPATH=. $(BIN)/python -m tests.sim $(N) $(SEED)
+	@PYTHONPATH=. $(BIN)/python -m tests.sim $(N) $(SEED) $(MISHAPS)
 
 bench-controls: setup ## orders under controls at 500/s with 100 streams; kill with 1,000 open orders
 	@PYTHONPATH=. $(BIN)/python -m bench.controls $(ARGS)

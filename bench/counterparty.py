@@ -63,7 +63,9 @@ class SocketBroker:
     async def find(self, submission: Submission, timeout_s: float) -> FindResult:
         return NotFound()
 
-    async def snapshot(self, account_id: str, after_cursor: str, timeout_s: float) -> BrokerSnapshot:
+    async def snapshot(
+        self, account_id: str, after_cursor: str, timeout_s: float, listed_after: str = ""
+    ) -> BrokerSnapshot:
         return BrokerSnapshot(reports=(), orders=(), positions=(), cursor="")
 
     def is_connected(self, account_id: str) -> bool:

@@ -91,7 +91,9 @@ class Broker(Protocol):
 
     `submit` sends a command at most once: it never retries, and answers Unknown whenever it cannot prove what
     happened. `find` asks for a command by its id; `snapshot` lists the account's open orders, positions and what was
-    reported after a cursor ("" = from the beginning; a cursor the broker no longer has: all it can list).
+    reported after a cursor ("" = from the beginning; a cursor the broker no longer has: all it can list), and its
+    executions, at least those that were made or amended since the snapshot that ended at `listed_after` ("": none
+    was taken in yet).
     """
 
     kind: BrokerKind
@@ -104,7 +106,9 @@ class Broker(Protocol):
 
     async def find(self, submission: Submission, timeout_s: float) -> FindResult: ...
 
-    async def snapshot(self, account_id: str, after_cursor: str, timeout_s: float) -> BrokerSnapshot: ...
+    async def snapshot(
+        self, account_id: str, after_cursor: str, timeout_s: float, listed_after: str = ""
+    ) -> BrokerSnapshot: ...
 
     def is_connected(self, account_id: str) -> bool: ...
 

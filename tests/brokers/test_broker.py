@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from dropcopyd.brokers.paper import FailureMode, SyntheticMarket, read_submit_log
+from dropcopyd.brokers.paper import FailureMode, Plan, SyntheticMarket, read_submit_log
+from dropcopyd.brokers.paper.plan import Parameters, Profile
 from dropcopyd.brokers.paper.session import RING_REPORTS
 from dropcopyd.domain.account import BrokerKind
 from dropcopyd.domain.instrument import AssetClass
@@ -498,3 +499,47 @@ async def test_a_listener_that_is_behind_is_told_as_well_when_the_book_fails(tmp
             await _break(service)
             await asyncio.sleep(DEADLINE_S)
     assert [event.partition(":")[0] for event, _ in service.listener.events] == ["connected", "disconnected"]
+
+
+def bust_plan() -> Plan:
+    """Everything is busted, four days later at the latest."""
+    parameters = Parameters(bust_chance=D(1), mishap_delay_ms=D(4 * 86_400_000))
+    return Plan(profile=Profile.DISPLAYED, seed=1, cash=None, parameters=parameters)
+
+
+async def test_what_was_executed_or_amended_since_the_last_list_is_in_the_next_however_old(tmp_path: Path) -> None:
+    """Without a place to go on from there are those of today and yesterday."""
+    async with serving(tmp_path, plans={ACCOUNT: bust_plan()}) as service:
+        service.show(quote("9.99", "10.00", ask_size=1000))
+        for name in ("first", "second"):
+            await service.create(name, terms(10))
+        began = (await service.broker.snapshot(ACCOUNT, "", DEADLINE_S)).cursor
+
+        async def listed(after: str) -> list[tuple[ReportKind, str]]:
+            snapshot = await service.broker.snapshot(ACCOUNT, "", DEADLINE_S, after)
+            return [(one.kind, one.broker_command_id) for one in snapshot.executions]
+
+        both = [(K.TRADE, "first"), (K.TRADE, "second")]
+        assert [await listed(after) for after in ("", began)] == [both, both]
+        for _ in range(6):
+            service.clock.advance(86_400)
+            service.broker.turn()
+        for number in (1, 2):
+            await service.submit(
+                submission(f"end{number}", ActionType.CANCEL, original=("first", "second")[number - 1])
+            )
+        await service.listener.until_reports(10)
+        busts = [report for report in service.listener.of(ACCOUNT) if report.kind is K.BUST]
+        assert await listed("") == []
+        assert sorted(await listed(began)) == sorted([*both, *((K.BUST, one.broker_command_id) for one in busts)])
+        assert await listed(busts[0].cursor) == [
+            (K.TRADE, busts[1].broker_command_id),
+            (K.BUST, busts[1].broker_command_id),
+        ]
+        assert await listed(busts[1].cursor) == []
+        assert await listed("another-book:9") == await listed(began), "the place is not known: everything"
+        assert await listed_by(service, OTHER_ACCOUNT) == ()
+
+
+async def listed_by(service: Service, account_id: str) -> tuple[OrderReport, ...]:
+    return (await service.broker.snapshot(account_id, "", DEADLINE_S, "another-book:1")).executions

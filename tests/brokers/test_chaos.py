@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -157,20 +157,43 @@ async def test_a_line_that_is_cut_comes_back_and_lists_what_was_missed(tmp_path:
 
 
 async def test_ids_are_used_again_and_every_telling_agrees(tmp_path: Path) -> None:
-    """Two orders filled alike have the same execution id; orders are still found by their commands."""
+    """Two orders have the same execution id; orders are still found by their commands."""
     async with line(tmp_path, id_reuse=1) as here:
         first, second = await here.create("A"), await here.create("B")
         here.show("89", "90")
         told = [report for report in await here.told() if report.kind is K.TRADE]
-        assert [report.exec_id for report in told] == ["again-10", "again-10"]
+        assert [report.exec_id for report in told] == ["again-0", "again-0"]
         assert isinstance(first, Acknowledged)
         assert told[0].external_order_id == first.external_order_id
         assert isinstance(second, Acknowledged)
         snapshot = await here.broker.snapshot(ACCOUNT, "", DEADLINE_S)
-        assert [r.exec_id for r in snapshot.executions] == ["again-10", "again-10"]
+        assert [r.exec_id for r in snapshot.executions] == ["again-0", "again-0"]
         found = await here.broker.find(submission("A"), DEADLINE_S)
         assert isinstance(found, Found)
-        assert [r.exec_id for r in found.reports if r.kind is K.TRADE] == ["again-10"]
+        assert [r.exec_id for r in found.reports if r.kind is K.TRADE] == ["again-0"]
+
+
+async def test_an_amendment_names_its_execution_by_the_id_that_is_used_again(tmp_path: Path) -> None:
+    """A fill, corrected twice, busted, and the next fill of the same order: each has an id of its own in the order."""
+    async with line(tmp_path, id_reuse=1) as here:
+        order = OrderReport(kind=K.TRADE, broker_command_id="A", external_order_id="p-7", exec_id="p-E9")
+        said = [
+            order,
+            replace(order, kind=K.CORRECTION, exec_id="p-E9.1", exec_ref_id="p-E9"),
+            replace(order, kind=K.CORRECTION, exec_id="p-E9.2", exec_ref_id="p-E9.1"),
+            replace(order, kind=K.BUST, exec_id="p-E9.3", exec_ref_id="p-E9.2"),
+            replace(order, exec_id="p-E10"),
+        ]
+        for report in said:
+            await here.broker.on_report(ACCOUNT, report)
+        told = here.listener.of(ACCOUNT)[-5:]
+        assert [(one.exec_id, one.exec_ref_id) for one in told] == [
+            ("again-2", None),
+            ("again-2.1", "again-2"),
+            ("again-2.2", "again-2.1"),
+            ("again-2.3", "again-2.2"),
+            ("again-3", None),
+        ]
 
 
 async def test_the_same_seed_does_the_same(tmp_path: Path) -> None:

@@ -114,6 +114,18 @@ def test_a_cancelled_order_may_be_filled_after_all() -> None:
     assert later(desk) == []
 
 
+def test_a_cancelled_order_that_a_late_fill_completed_does_not_work_again_when_that_is_busted() -> None:
+    desk = floor(late_fill_chance=1, bust_chance=1)
+    desk.show(quote("99", "100"))
+    desk.create("A", 1, "98", GTC)
+    desk.cancel("B", "A")
+    late, bust = later(desk) + later(desk)
+    assert (late.kind, late.cumulative_quantity, late.raw_status) == (K.TRADE, D(1), "filled")
+    assert (bust.kind, bust.cumulative_quantity, bust.raw_status) == (K.BUST, D(0), "cancelled")
+    assert not desk.order("A").is_open
+    assert desk.show(quote("96", "97")) == []
+
+
 def test_nothing_was_under_way_where_nothing_rested() -> None:
     desk = floor(late_fill_chance=1)
     desk.create("market", 10)
@@ -149,7 +161,7 @@ async def test_a_mishap_comes_after_a_restart_too(tmp_path: Path) -> None:
         service.broker.turn()
         assert kinds(await service.listener.until_reports(1)) == [K.BUST]
         snapshot = await service.broker.snapshot(ACCOUNT, "", 20)
-        assert snapshot.executions == ()
+        assert kinds(snapshot.executions) == [K.TRADE, K.BUST]
         assert [(one.quantity, one.cumulative_quantity) for one in snapshot.orders] == [(D(10), D(0))]
 
 

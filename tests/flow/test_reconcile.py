@@ -9,11 +9,20 @@ import pytest
 
 from dropcopyd.domain.command import Command, OutcomeKind
 from dropcopyd.domain.event import EventType
+from dropcopyd.domain.instrument import key_of
 from dropcopyd.domain.order import OrderStatus
-from dropcopyd.domain.report import BrokerSnapshot, Found, OrderClaim, OrderReport, ReportKind
+from dropcopyd.domain.report import (
+    BrokerSnapshot,
+    Found,
+    OrderClaim,
+    OrderReport,
+    PositionClaim,
+    ReportKind,
+    SnapshotPart,
+)
 from dropcopyd.errors import Code, DropcopyError
 from dropcopyd.store.migrate import DATABASE_NAME
-from tests.domain.build import report, trade
+from tests.domain.build import bust, report, trade
 from tests.flow.test_ingest import accepted, durable
 from tests.flow.trading import ONE, Gateway, trading
 from tests.store.build import make_folder
@@ -124,3 +133,46 @@ async def test_what_is_mended_is_an_ordinary_part_of_the_journal(gateway: Gatewa
     await gateway.ingest.reconcile(ONE)
     await durable(gateway, command)
     verify(tmp_path / DATABASE_NAME, ONE)
+
+
+async def test_what_was_listed_is_marked_durably_and_the_next_list_begins_there(tmp_path: Path) -> None:
+    """A list of which a part is missing marks nothing, nor does a difference before it has a ticket."""
+    make_folder(tmp_path, accounts=3)
+    async with trading(tmp_path) as gateway:
+        await gateway.connect()
+        command = await accepted(gateway)
+        fill = trade("e1", "4", "100", command.broker_command_id)
+        held = PositionClaim(key_of(command.instrument), Decimal(4))
+        whole = replace(listing(command, fill, filled="4"), positions=(held,))
+        partial = replace(whole, cursor="6", lacks=frozenset({SnapshotPart.EXECUTIONS}))
+        differing = replace(whole, cursor="7", executions=(replace(fill, last_price=Decimal(101)),))
+        gateway.broker.snapshots.extend([replace(whole, cursor="5"), replace(whole, cursor="5")])
+        await gateway.ingest.reconcile(ONE)
+        gateway.broker.snapshots.append(partial)
+        await gateway.ingest.reconcile(ONE)
+        gateway.broker.snapshots.extend([differing, differing])
+        await gateway.ingest.reconcile(ONE)
+        assert gateway.broker.listed_after == ["", "", "5", "5", "5", "5"]
+        assert (await gateway.actor()).state.listed_cursor == "5"
+        gateway.broker.snapshots.append(differing)
+        await gateway.ingest.reconcile(ONE)
+        assert (await gateway.actor()).state.listed_cursor == "7", "it has a ticket now"
+    async with trading(tmp_path) as gateway:
+        await gateway.connect()
+        assert gateway.broker.listed_after == ["7"]
+
+
+async def test_a_bust_of_an_order_that_has_left_memory_is_taken_from_the_list(gateway: Gateway) -> None:
+    command = await accepted(gateway)
+    name = command.broker_command_id
+    await gateway.report(trade("e1", "10", "100", name))
+    assert (await durable(gateway, command)).status is OrderStatus.FILLED
+    actor = await gateway.actor()
+    actor.state.forget(command.order_id)
+    told = (trade("e1", "10", "100", name), bust("b1", "e1", name))
+    for _ in range(2):
+        gateway.broker.snapshots.append(listing(command, *told, is_open=False))
+        await gateway.ingest.reconcile(ONE)
+    order = await durable(gateway, command)
+    assert (order.filled_quantity, order.leaves_quantity) == (Decimal(0), Decimal(10))
+    assert [event.kind for event in gateway.journal[ONE]].count(EventType.TRADE_AMENDMENT) == 1

@@ -63,13 +63,13 @@ async def test_cancelled_between_its_snapshots_it_leaves_nothing(tmp_path: Path)
 async def test_a_line_that_went_and_came_between_the_snapshots_confirms_nothing(gateway: Gateway) -> None:
     real = gateway.broker.snapshot
 
-    async def cutting(account_id: str, after_cursor: str, timeout_s: float) -> BrokerSnapshot:
+    async def cutting(account_id: str, after_cursor: str, timeout_s: float, listed_after: str = "") -> BrokerSnapshot:
         if len(gateway.broker.snapshots) == 1:
             await gateway.ingest.on_disconnected(ONE, "cut")
             gateway.broker.snapshots.appendleft(replace(HELD, positions=()))
             gateway.broker.snapshot = real  # type: ignore[method-assign]
             await gateway.ingest.on_connected(ONE)
-        return await real(account_id, after_cursor, timeout_s)
+        return await real(account_id, after_cursor, timeout_s, listed_after)
 
     gateway.broker.snapshot = cutting  # type: ignore[method-assign]
     gateway.broker.snapshots.extend([HELD, HELD])

@@ -68,6 +68,7 @@ class ScriptedBroker:
         self.submissions: list[Submission] = []
         self.asked: Counter[str] = Counter()
         self.asked_after: list[str] = []
+        self.listed_after: list[str] = []
         self.is_up = True
 
     async def run(self, listener: BrokerListener) -> None:
@@ -89,8 +90,11 @@ class ScriptedBroker:
             raise finding
         return await finding(submission) if callable(finding) else finding
 
-    async def snapshot(self, account_id: str, after_cursor: str, timeout_s: float) -> BrokerSnapshot:
+    async def snapshot(
+        self, account_id: str, after_cursor: str, timeout_s: float, listed_after: str = ""
+    ) -> BrokerSnapshot:
         self.asked_after.append(after_cursor)
+        self.listed_after.append(listed_after)
         snapshot = (
             self.snapshots.popleft()
             if self.snapshots

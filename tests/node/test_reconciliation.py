@@ -129,10 +129,60 @@ async def test_8_an_order_that_ended_unheard_is_asked_for(gateway: Site) -> None
 async def test_10_a_correction_that_was_never_told_is_taken_by_its_own_id(gateway: Site) -> None:
     placed = await gateway.order("10")
     await gateway.broker.tell(gateway.broker.fill(placed, "4"))
-    placed.executions[0] = replace(placed.executions[0], last_price=Decimal(101), exec_ref_id="C1")
+    gateway.broker.amend(placed, K.CORRECTION, "E2", last_quantity=Decimal(4), last_price=Decimal(101))
     assert (await gateway.reconcile())["healed"] == 1
     assert await found(gateway) == [("PRICE", "CLOSED", "price", "HEALED")]
     assert (await gateway.order_of(placed))["average_price"] == "101"
+    await agreed(gateway)
+
+
+async def test_10_a_correction_of_a_correction_is_taken_in_its_order(gateway: Site) -> None:
+    """4 at 100, corrected to 3 at 101, corrected to 3 at 102; of the three the broker told the first only. The first
+    correction is told after all, and changes nothing."""
+    placed = await gateway.order("10")
+    await gateway.broker.tell(gateway.broker.fill(placed, "4"))
+    first = gateway.broker.amend(placed, K.CORRECTION, "E2", last_quantity=Decimal(3), last_price=Decimal(101))
+    assert first.exec_id is not None
+    gateway.broker.amend(placed, K.CORRECTION, first.exec_id, last_quantity=Decimal(3), last_price=Decimal(102))
+    placed.filled, gateway.broker.positions["AAPL"] = Decimal(3), Decimal(3)
+    assert (await gateway.reconcile())["mended"] == 2
+    await gateway.broker.tell(first)
+    order = await gateway.order_of(placed)
+    assert (order["filled_quantity"], order["average_price"]) == ("3", "102")
+    await agreed(gateway)
+
+
+async def test_10_a_bust_that_was_never_told_is_taken_though_the_order_is_over(gateway: Site) -> None:
+    """10 of 10, busted unheard, then told after all: 0 of 10 once and for all. The broker does not work it again."""
+    placed = await gateway.order("10")
+    await gateway.broker.tell(gateway.broker.fill(placed, "10"))
+    await gateway.until("orders", lambda order: order["order_status"] == "FILLED")
+    bust = gateway.broker.amend(placed, K.BUST, "E2")
+    await gateway.broker.tell(placed.report(K.CANCELLED))
+    placed.filled, gateway.broker.positions["AAPL"] = Decimal(0), Decimal(0)
+    assert (await gateway.reconcile())["healed"] == 1
+    assert await found(gateway) == [("QUANTITY", "CLOSED", "quantity", "HEALED")]
+    await gateway.broker.tell(bust)
+    order = await gateway.order_of(placed)
+    assert (order["order_status"], order["filled_quantity"]) == ("CANCELLED", "0")
+    assert await gateway.held() == "0"
+    await agreed(gateway)
+
+
+async def test_10_a_fill_and_its_bust_of_which_nothing_was_told_are_both_on_record(gateway: Site) -> None:
+    """The record is the broker's: a trade, and its bust. Told later, in the wrong order, they change nothing."""
+    placed = await gateway.order("10")
+    fill = gateway.broker.fill(placed, "4")
+    bust = gateway.broker.amend(placed, K.BUST, "E2")
+    placed.filled, gateway.broker.positions["AAPL"] = Decimal(0), Decimal(0)
+    run = await gateway.reconcile()
+    assert (run["verdict"], run["mended"]) == ("AGREED", 2)
+    for told in (bust, fill):
+        await gateway.broker.tell(told)
+    order = await gateway.order_of(placed)
+    assert (order["order_status"], order["filled_quantity"], order["leaves_quantity"]) == ("NEW", "0", "10")
+    (change,) = await gateway.all("positions/AAPL/explanation")
+    assert (change["reported_quantity"], change["quantity_delta"], len(change["amendments"])) == ("4", "0", 1)
     await agreed(gateway)
 
 

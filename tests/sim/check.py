@@ -159,7 +159,8 @@ def _check_orders(events: list[Any], folder: Path) -> Counter[str]:
         if status == "working":
             assert (told.stop_price or None) == stop_price, f"stop {stop_price} in the book, here {told}"
         assert (name in ("FILLED", "CANCELLED")) == (status != "working"), f"{status} in the book, here {told}"
-        assert (name == "FILLED") == (status == "filled"), f"{status} in the book, here {told}"
+        is_filled = Fraction(filled) == Fraction(quantity)
+        assert (name == "FILLED") == is_filled, f"{filled} of {quantity} in the book, here {told}"
     return statuses
 
 

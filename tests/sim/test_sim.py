@@ -1,5 +1,7 @@
 """Random orders of all types over a month of bars, under `realistic` and chaos, on a simulated clock."""
 
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,12 @@ from tests.sim.world import MONTH_S, world
 from tests.support.spec import spec_file
 
 DAY_S = 86_400
+MISHAPS = ("bust_chance=0.1", "correction_chance=0.1", "late_fill_chance=0.5", "mishap_delay_ms=5000")
+
+
+def mishaps(seed: int, words: tuple[str, ...] = MISHAPS) -> Plan:
+    """What goes wrong at the broker itself."""
+    return parse_plan("realistic", seed=seed, parameters=words)
 
 
 def run(
@@ -39,13 +47,26 @@ def run(
 @pytest.mark.spec
 @pytest.mark.parametrize("seed", [1, 2])
 def test_days_of_random_orders_hold_every_invariant(tmp_path: Path, seed: int) -> None:
-    run(tmp_path, spec_file("data/GOOG_daily.csv").parent, 250, seed, span_s=5 * DAY_S)
+    data = spec_file("data/GOOG_daily.csv").parent
+    summary, _ = run(tmp_path, data, 250, seed, span_s=5 * DAY_S, plan=mishaps(seed))
+    assert summary.busted > 3
+
+
+@pytest.mark.parametrize(("seed", "orders"), [(10, 120), (16, 120), (40, 150)])
+def test_mishaps_of_which_chaos_drops_one_report_in_five_hold_every_invariant(
+    tmp_path: Path, seed: int, orders: int
+) -> None:
+    """Fills, busts, corrections, and what they do to orders that are over: all is found again in what is listed."""
+    chaos = replace(MILD, drops=Decimal("0.2"))
+    often = ("bust_chance=0.3", "correction_chance=0.4", "late_fill_chance=0.5", "mishap_delay_ms=5000")
+    summary, _ = run(tmp_path, None, orders, seed, chaos, 2 * DAY_S, mishaps(seed, often))
+    assert summary.busted > 20
+    assert summary.mended["BUST"] > 3
+    assert summary.mended["CORRECTION"] > 3
 
 
 def test_busts_corrections_and_late_fills_of_the_broker_hold_every_invariant(tmp_path: Path) -> None:
-    words = ("bust_chance=0.1", "correction_chance=0.1", "late_fill_chance=0.5", "mishap_delay_ms=5000")
-    plan = parse_plan("realistic", seed=3, parameters=words)
-    summary, _ = run(tmp_path, None, 100, 3, Chaos(), 2 * DAY_S, plan)
+    summary, _ = run(tmp_path, None, 100, 3, Chaos(), 2 * DAY_S, mishaps(3))
     assert summary.busted > 3
     assert summary.events[EventType.TRADE_AMENDMENT] > summary.busted + 3, "corrections, too"
 

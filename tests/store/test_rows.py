@@ -145,6 +145,7 @@ def test_a_committed_batch_is_read_back_whole(tmp_path_factory: pytest.TempPathF
         positions=(position,),
         idempotency=idempotency,
         report_cursor=data.draw(TEXTS),
+        listed_cursor=data.draw(TEXTS),
     )
     folder = tmp_path_factory.mktemp("batch")
     make_folder(folder)
@@ -165,5 +166,6 @@ def test_a_committed_batch_is_read_back_whole(tmp_path_factory: pytest.TempPathF
             assert await store.find_idempotency(ACCOUNT.account_id, key) == idempotency
             state = await store.load_account(ACCOUNT.account_id, -1)
             assert (state.last_ns, state.report_cursor) == (batch.at_ns, batch.report_cursor)
+            assert state.listed_cursor == batch.listed_cursor
 
     asyncio.run(run())

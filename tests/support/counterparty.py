@@ -167,6 +167,14 @@ class Counterparty(ScriptedBroker):
         placed.executions.append(told)
         return told
 
+    def amend(self, placed: Placed, kind: ReportKind, exec_ref_id: str, **figures: Any) -> OrderReport:
+        """A bust or a correction in the book; the report that would tell it."""
+        told = placed.report(
+            kind, exec_id=f"{kind}{self._number()}", exec_ref_id=exec_ref_id, trade_date=DAY, **figures
+        )
+        placed.executions.append(told)
+        return told
+
     async def find(self, submission: Submission, timeout_s: float) -> FindResult:
         named = submission.command.broker_command_id
         placed = next((one for one in self.orders if one.command_id == named), None)
@@ -175,7 +183,9 @@ class Counterparty(ScriptedBroker):
         end = () if placed.is_open or placed.filled == placed.quantity else (placed.report(K.CANCELLED),)
         return Found((placed.report(K.ACCEPTED), *placed.executions, *end))
 
-    async def snapshot(self, account_id: str, after_cursor: str, timeout_s: float) -> BrokerSnapshot:
+    async def snapshot(
+        self, account_id: str, after_cursor: str, timeout_s: float, listed_after: str = ""
+    ) -> BrokerSnapshot:
         self.snapshots_given += 1
         if self.before_snapshot is not None:
             await self.before_snapshot(self.snapshots_given)

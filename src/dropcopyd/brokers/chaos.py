@@ -14,6 +14,7 @@ was under way when the process died stays with the listener, as a difference tha
 """
 
 import asyncio
+import re
 from collections import defaultdict
 from collections.abc import Coroutine, Iterable
 from contextlib import suppress
@@ -46,6 +47,9 @@ _NS: Final = 1_000_000_000
 _HOLD_REPORTS: Final = 3
 _ORDER_IDS: Final = 64
 """How many different order ids there are while they are used again."""
+_NUMBER: Final = re.compile("[0-9]+$", re.ASCII)
+_EXEC_NUMBER: Final = re.compile(r"([0-9]+)((?:\.[0-9]+)?)$", re.ASCII)
+"""An execution's, with the number of its amendment."""
 PAUSE_MAX_S: Final = 0.25
 """The clock is looked at at least this often, unless told otherwise."""
 
@@ -176,13 +180,15 @@ class ChaosBroker:
         result = await self._broker.find(self._unmasked(submission), timeout_s)
         return Found(tuple(self._masked(report) for report in result.reports)) if isinstance(result, Found) else result
 
-    async def snapshot(self, account_id: str, after_cursor: str, timeout_s: float) -> BrokerSnapshot:
+    async def snapshot(
+        self, account_id: str, after_cursor: str, timeout_s: float, listed_after: str = ""
+    ) -> BrokerSnapshot:
         """What the wrapped broker lists, or DropcopyError (NOT_READY) at times."""
         line = self._lines[account_id]
         line.snapshots += 1
         if line.is_cut or self._does("failed_snapshots", account_id, line.snapshots):
             raise DropcopyError(Code.NOT_READY, "chaos: the snapshot failed", account_id=account_id)
-        snapshot = await self._broker.snapshot(account_id, after_cursor, timeout_s)
+        snapshot = await self._broker.snapshot(account_id, after_cursor, timeout_s, listed_after)
         return replace(
             snapshot,
             reports=tuple(self._masked_any(report) for report in snapshot.reports),
@@ -309,8 +315,8 @@ class ChaosBroker:
         return replace(
             report,
             external_order_id=self._masked_order_id(report.external_order_id),
-            exec_id=self._masked_exec_id(report, report.exec_id),
-            exec_ref_id=self._masked_exec_id(report, report.exec_ref_id),
+            exec_id=self._masked_exec_id(report.external_order_id, report.exec_id),
+            exec_ref_id=self._masked_exec_id(report.external_order_id, report.exec_ref_id),
         )
 
     def _masked_claim(self, claim: OrderClaim) -> OrderClaim:
@@ -322,12 +328,13 @@ class ChaosBroker:
             return external_order_id
         return f"again-{draw(self._chaos.seed, 'order id', external_order_id) % _ORDER_IDS}"
 
-    def _masked_exec_id(self, report: OrderReport, exec_id: str | None) -> str | None:
-        """An id that is unique in its order only: what the order had filled, and when."""
-        is_reusable = report.kind is ReportKind.TRADE and report.cumulative_quantity is not None
-        if exec_id is None or not is_reusable or not self._does("id_reuse", "execution", exec_id):
+    def _masked_exec_id(self, external_order_id: str | None, exec_id: str | None) -> str | None:
+        """An id that is unique in its order only: how far its number is from the order's. A function of both, so that
+        an amendment names what it amends by the same id."""
+        order, execution = _NUMBER.search(external_order_id or ""), _EXEC_NUMBER.search(exec_id or "")
+        if order is None or execution is None or not self._does("id_reuse", "execution", exec_id):
             return exec_id
-        return f"again-{money.render(report.cumulative_quantity or money.ZERO)}"
+        return f"again-{int(execution[1]) - int(order[0])}{execution[2]}"
 
     def _unmasked(self, submission: Submission) -> Submission:
         """Orders are named by commands where their ids are not to be trusted."""

@@ -93,11 +93,11 @@ class Batch:
     """Everything that one decision changes; committed whole or not at all. Events are in journal order.
 
     Records appear in the state they have after the batch, each once. `report_cursor` is the broker's place up to
-    which its reports are taken in with this batch. `postings` are what it does to the folds of its positions, `roll`
-    the account's new day. `parked` reports wait for what they name, `unparked` (their keys) wait no more. `breaks` are
-    what the broker said that cannot be; `tickets` breaks that were opened, changed or closed, with the `reconciliation`
-    that found them. `audits` are lines of the audit log that go with it. `spending` is what an attenuated key has
-    used up with it.
+    which its reports are taken in with this batch, `listed_cursor` that up to which what it lists is. `postings` are
+    what it does to the folds of its positions, `roll` the account's new day. `parked` reports wait for what they name,
+    `unparked` (their keys) wait no more. `breaks` are what the broker said that cannot be; `tickets` breaks that were
+    opened, changed or closed, with the `reconciliation` that found them. `audits` are lines of the audit log that go
+    with it. `spending` is what an attenuated key has used up with it.
     """
 
     account_id: str
@@ -115,6 +115,7 @@ class Batch:
     status: AccountStatus | None = None
     idempotency: IdempotencyRecord | None = None
     report_cursor: str | None = None
+    listed_cursor: str | None = None
     breaks: tuple[Break, ...] = ()
     parked: tuple[Parked, ...] = ()
     unparked: tuple[str, ...] = ()

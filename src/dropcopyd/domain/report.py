@@ -234,11 +234,12 @@ class BrokerSnapshot:
     """The broker's side of one account at one instant.
 
     `reports`: what it reported after the cursor asked for, in its own order. `orders`: every open order. `positions`:
-    every non-flat position. `balances`: the money. `executions`: the effective executions that the broker can still
-    list (at least those of its trade date), as TRADE reports under their own `exec_id` with the figures in force and
-    the id of their last amendment as `exec_ref_id`, whether or not they were reported before. `cursor`: where this
-    snapshot ends. `lacks`: the parts that could not be had whole: what they list counts, what they leave out is
-    unknown, never flat and never closed. An adapter that gets no snapshot raises.
+    every non-flat position. `balances`: the money. `executions`: those that the broker can still list (at least of its
+    trade date, and what was made or amended since the last snapshot that was taken in), in its own order, whether or
+    not they were reported before: TRADE reports as they were executed, busted ones too, and their BUST and CORRECTION
+    reports, each under its own `exec_id`. A broker that lists no amendments lists the figures in force instead, and no
+    busted ones. `cursor`: where this snapshot ends. `lacks`: the parts that could not be had whole: what they list
+    counts, what they leave out is unknown, never flat and never closed. An adapter that gets no snapshot raises.
     """
 
     reports: tuple[BrokerReport, ...]

@@ -131,6 +131,8 @@ class AccountState:
     capabilities: BrokerCapabilities = field(default_factory=BrokerCapabilities)
     last_ns: int = 0
     report_cursor: str = ""
+    listed_cursor: str = ""
+    """Where the last snapshot ended whose executions and amendments were taken in."""
     chains: dict[str, Chain] = field(default_factory=dict)
     """By order_id."""
     order_ids: dict[str, str] = field(default_factory=dict)
@@ -288,6 +290,8 @@ class AccountState:
             self.status = batch.status
         if batch.report_cursor is not None:
             self.report_cursor = batch.report_cursor
+        if batch.listed_cursor is not None:
+            self.listed_cursor = batch.listed_cursor
 
     def _apply_positions(self, batch: Batch) -> None:
         for posting in batch.postings:

@@ -13,7 +13,7 @@ from dropcopyd.domain.breaks import BreakKind
 from dropcopyd.domain.instrument import InstrumentKey, key_of
 from dropcopyd.domain.order import OrderState
 from dropcopyd.domain.reconciliation import Difference, Figure
-from dropcopyd.domain.report import BrokerSnapshot, OrderClaim, OrderReport
+from dropcopyd.domain.report import BrokerSnapshot, OrderClaim, OrderReport, ReportKind
 from dropcopyd.domain.state import AccountState, Chain, Execution
 
 NOT_OPEN: Final = "NOT_OPEN"
@@ -78,22 +78,30 @@ def missing_fill(report: OrderReport, chain: Chain | None) -> Difference:
     )
 
 
-def execution(order_id: str, key: InstrumentKey, known: Execution, report: OrderReport) -> Iterator[Difference]:
-    """An execution that the broker lists with other figures than those in force here."""
+def execution(chain: Chain, known: Execution, report: OrderReport) -> Iterator[Difference]:
+    """An execution that the broker has with other figures than those in force here: those of its TRADE, or of the last
+    amendment. It is named as that names it."""
+    order_id, key, is_bust = chain.order.order_id, key_of(chain.order.instrument), report.kind is ReportKind.BUST
+    exec_id = report.exec_id if report.kind is ReportKind.TRADE else known.exec_ids[0]
     figures = (
-        (BreakKind.QUANTITY, Figure.QUANTITY, known.effective_quantity, report.last_quantity),
-        (BreakKind.PRICE, Figure.PRICE, known.effective_price, report.last_price),
+        (
+            BreakKind.QUANTITY,
+            Figure.QUANTITY,
+            known.effective_quantity,
+            money.ZERO if is_bust else report.last_quantity,
+        ),
+        (BreakKind.PRICE, Figure.PRICE, known.effective_price, None if is_bust else report.last_price),
     )
     for kind, figure, ours, theirs in figures:
         if theirs is not None and theirs != ours:
             here, there = _texts(ours, theirs)
             yield Difference(
                 kind=kind,
-                subject=f"{order_id}|{report.exec_id}",
+                subject=f"{order_id}|{exec_id}",
                 figure=figure,
                 ours=here,
                 theirs=there,
-                detail=f"order {order_id}, execution {report.exec_id!r}: {figure} {here} here, {there} at the broker",
+                detail=f"order {order_id}, execution {exec_id!r}: {figure} {here} here, {there} at the broker",
                 key=key,
                 order_id=order_id,
             )

@@ -22,7 +22,6 @@ from dropcopyd.domain.report import (
     BrokerReport,
     BrokerSnapshot,
     OrderReport,
-    ReportKind,
     SnapshotPart,
 )
 from dropcopyd.errors import Code, DropcopyError
@@ -30,7 +29,7 @@ from dropcopyd.flow.activity import Activity, subject_of
 from dropcopyd.flow.bookkeeping import Bookkeeper
 from dropcopyd.flow.dispatch import Dispatcher
 from dropcopyd.flow.ownership import Actor, Actors
-from dropcopyd.flow.reconcile import Look, Reconciler
+from dropcopyd.flow.reconcile import LISTED_KINDS, Look, Reconciler
 from dropcopyd.flow.reconciliations import Reconciliations
 from dropcopyd.flow.taking import Instruments, OrderReports
 from dropcopyd.observe import Metrics
@@ -119,7 +118,7 @@ class Ingest:
             else:
                 if done is not None:
                     done.add_done_callback(self._reached_committed)
-                if isinstance(report, OrderReport) and report.kind is ReportKind.TRADE:
+                if isinstance(report, OrderReport) and report.kind in LISTED_KINDS:
                     self._reconciler.took(account_id, report)
                 elif isinstance(report, BalanceReport):
                     self._told.add((account_id, report.currency))
@@ -192,7 +191,8 @@ class Ingest:
         is_quiet = partial(activity.is_quiet, since=activity.mark())
         session, timeout_s = actor.connected_count, self._limits.broker_call_s
         async with asyncio.timeout(timeout_s):
-            snapshot = await self._broker.snapshot(account_id, actor.state.report_cursor, timeout_s)
+            cursors = actor.state.report_cursor, actor.state.listed_cursor
+            snapshot = await self._broker.snapshot(account_id, cursors[0], timeout_s, cursors[1])
         await self._take_reports(actor, snapshot, is_first=is_first)
         return Look(snapshot, session, is_quiet)
 

@@ -1,9 +1,9 @@
 """Reconcile: one snapshot taken in and compared. What the broker lists mends what was missed; the rest is said.
 
-Mended is only what the broker itself lists: executions under their own ids, and orders. An order that the broker does
-not list as open is asked for by its command, and its own reports are taken in: absence proves nothing. What is left
-different is for `flow.reconciliations` to judge: one snapshot alone proves nothing either, but on a connection, whose
-reports were all taken in before.
+Mended is only what the broker itself lists: executions and their amendments under their own ids, and orders. An order
+that the broker does not list as open is asked for by its command, and its own reports are taken in: absence proves
+nothing. What is left different is for `flow.reconciliations` to judge: one snapshot alone proves nothing either, but on
+a connection, whose reports were all taken in before.
 """
 
 from collections.abc import Callable, Iterable
@@ -12,13 +12,14 @@ from decimal import Decimal
 from functools import partial
 from typing import Final
 
+from dropcopyd.domain import machine
 from dropcopyd.domain.breaks import BreakKind
 from dropcopyd.domain.command import Command
 from dropcopyd.domain.instrument import key_of
 from dropcopyd.domain.order import OrderState
 from dropcopyd.domain.reconciliation import Difference, Figure, Place, Ticket
 from dropcopyd.domain.report import BrokerSnapshot, Found, OrderClaim, OrderReport, ReportKind, SnapshotPart
-from dropcopyd.domain.state import AccountState, Chain, Execution
+from dropcopyd.domain.state import AccountState, Chain
 from dropcopyd.flow import comparing
 from dropcopyd.flow.activity import Subject
 from dropcopyd.flow.dispatch import Dispatcher
@@ -30,8 +31,9 @@ from dropcopyd.ports import Store
 _Execution = tuple[str, str | None, str | None, str | None]
 """The live command, the broker's order id, the trade date, the execution's id: other orders may use the same id."""
 _Figures = tuple[Decimal | None, Decimal | None]
+LISTED_KINDS: Final = frozenset({ReportKind.TRADE, ReportKind.BUST, ReportKind.CORRECTION})
 _TAKEN_MAX: Final = 100_000
-"""Executions remembered per account between two lists; more are looked for in the journal again."""
+"""Executions and amendments remembered per account between two lists; more are looked for in the journal again."""
 _TERMS: Final = frozenset({Figure.QUANTITY, Figure.LIMIT_PRICE, Figure.STOP_PRICE, Figure.ORDER_STATE})
 
 
@@ -74,7 +76,7 @@ class Reconciler:
         """Executions known to be in the journal with these figures: a list of the day is looked through once."""
 
     def took(self, account_id: str, report: OrderReport) -> None:
-        """An execution has been taken in as it came."""
+        """An execution or an amendment has been taken in as it came."""
         taken = self._taken.setdefault(account_id, {})
         if len(taken) >= _TAKEN_MAX:
             taken.clear()
@@ -88,6 +90,7 @@ class Reconciler:
         the broker knows of each order that differs is asked for, not only of those that ought to work.
         """
         await self._look_at_executions(actor, look)
+        await self._mark_listed(actor, look)
         for claim in look.snapshot.orders:
             await self._look_at_order(actor, claim, look, is_first=is_first, is_thorough=is_thorough)
         if look.is_whole(SnapshotPart.ORDERS):
@@ -129,45 +132,68 @@ class Reconciler:
         return ended
 
     async def _look_at_executions(self, actor: Actor, look: Look) -> None:
+        """Take in what was executed and amended unheard; orders of which all that is listed was taken in are passed
+        over."""
         account_id = actor.account.account_id
         taken = self._taken.setdefault(account_id, {})
-        listed: dict[_Execution, _Figures] = {}
+        listed = {_execution_of(report): _figures_of(report) for report in look.snapshot.executions}
+        orders: dict[str, list[OrderReport]] = {}
         for report in look.snapshot.executions:
-            execution, figures = _execution_of(report), _figures_of(report)
-            if taken.get(execution) == figures or await self._look_at_execution(actor, report, look):
-                listed[execution] = figures
+            orders.setdefault(report.external_order_id or report.broker_command_id, []).append(report)
+        for reports in orders.values():
+            if any(taken.get(_execution_of(report)) != _figures_of(report) for report in reports):
+                for differing in await self._look_at_executed(actor, reports, look):
+                    listed.pop(_execution_of(differing), None)
         kept = self._taken.get(account_id, {})
         if look.is_whole(SnapshotPart.EXECUTIONS):
             kept = {execution: figures for execution, figures in kept.items() if execution in listed}
         self._taken[account_id] = {**kept, **listed}
 
-    async def _look_at_execution(self, actor: Actor, report: OrderReport, look: Look) -> bool:
-        """Whether the journal has the execution with the listed figures, now at last."""
-        chain = await self._find(actor, report)
-        known = None if chain is None else _known(chain, report)
-        if chain is not None and known is not None:
-            found = tuple(comparing.execution(chain.order.order_id, key_of(chain.order.instrument), known, report))
-            if found and report.exec_ref_id is not None and report.exec_ref_id not in known.exec_ids:
-                amended = replace(
-                    report,
-                    kind=ReportKind.CORRECTION,
-                    exec_id=report.exec_ref_id,
-                    exec_ref_id=report.exec_id,
-                    cumulative_quantity=None,
-                )
-                look.mended_reports += await self._take(actor, amended)
-                look.mended.update((one.place, one) for one in found)
-                return True
+    async def _mark_listed(self, actor: Actor, look: Look) -> None:
+        """Nothing of the list is lacked: the next one may begin here. Not while it shows a difference without a ticket,
+        which the next one is to confirm."""
+        tickets = {ticket.place for ticket in actor.state.tickets.values()}
+        if look.is_whole(SnapshotPart.EXECUTIONS) and look.differences.keys() <= tickets:
+            cursor = look.snapshot.cursor
+            await actor.decide(lambda state, now_ns: machine.take_listed(state, cursor, now_ns))
+
+    async def _look_at_executed(self, actor: Actor, reports: Iterable[OrderReport], look: Look) -> list[OrderReport]:
+        """The executions of an order with their amendments, in the broker's order. The last word on each is then in
+        force here, or it differs: those that differ."""
+        last: dict[tuple[str, str], OrderReport] = {}
+        for report in reports:
+            named = await self._look_at_execution(actor, report, look)
+            if named is not None:
+                last[named] = report
+        differing = []
+        for (order_id, execution_key), report in last.items():
+            async with actor.serial():
+                chain = await actor.load(order_id=order_id)
+            known = None if chain is None else chain.executions.get(execution_key)
+            found = () if chain is None or known is None else tuple(comparing.execution(chain, known, report))
             look.differ(found)
-            return not found
-        if report.exec_id is not None and not (chain is not None and chain.placeholders):
-            report = replace(report, cumulative_quantity=None)  # of its time, not of now
-        if await self._take(actor, report):
-            look.mended_reports += 1
-            chain = await self._find(actor, report)
-            missing = comparing.missing_fill(report, chain)
-            look.mended[missing.place] = missing
-        return True
+            differing += [report] if found else []
+        return differing
+
+    async def _look_at_execution(self, actor: Actor, report: OrderReport, look: Look) -> tuple[str, str] | None:
+        """Take an execution or an amendment in that the account lacks. The order and the execution, as they are known
+        here."""
+        chain = await self._find(actor, report)
+        key = None if chain is None else _known(chain, report)
+        known = None if chain is None or key is None else chain.executions[key]
+        is_trade = report.kind is ReportKind.TRADE
+        if known is None or not (is_trade or report.exec_id in known.exec_ids):
+            mends = () if chain is None or known is None else tuple(comparing.execution(chain, known, report))
+            if not is_trade or (report.exec_id is not None and not (chain is not None and chain.placeholders)):
+                report = replace(report, cumulative_quantity=None)  # of its time, not of now
+            if await self._take(actor, report):
+                look.mended_reports += 1
+                chain = await self._find(actor, report)
+                if is_trade:
+                    mends = (comparing.missing_fill(report, chain),)
+                look.mended.update((one.place, one) for one in mends)
+            key = None if chain is None else _known(chain, report)
+        return None if chain is None or key is None else (chain.order.order_id, key)
 
     async def _look_at_order(
         self, actor: Actor, claim: OrderClaim, look: Look, *, is_first: bool, is_thorough: bool
@@ -218,11 +244,14 @@ class Reconciler:
         before = comparing.unlisted_order(chain)
         if undecided:
             look.mended_reports += await self._ask(actor, undecided[-1])
-        elif before is not None and chain.commands:
-            look.mended_reports += await self._ask(actor, chain.commands[max(chain.commands)])
         if before is None:
             return
-        left = comparing.unlisted_order(actor.state.chains.get(chain.order.order_id, chain))
+        left: Difference | None = before
+        for seq in sorted(chain.commands, reverse=True):
+            look.mended_reports += await self._ask(actor, chain.commands[seq])
+            left = comparing.unlisted_order(actor.state.chains.get(chain.order.order_id, chain))
+            if left is None:
+                break  # the broker may never have had the later commands
         if left is None:
             look.mended[before.place] = before
         else:
@@ -243,7 +272,7 @@ class Reconciler:
         await self._store.room()
         report = replace(report, cursor="")  # no news of the session: the cursor stays
         done = await self._orders.take(actor, report, is_still_so)
-        if report.kind is ReportKind.TRADE:
+        if report.kind in LISTED_KINDS:
             self.took(actor.account.account_id, report)
         if done is None:
             return False
@@ -276,12 +305,13 @@ def _named(chain: Chain, claim: OrderClaim) -> Command | None:
     return chain.commands[max(chain.commands)] if chain.commands else None
 
 
-def _known(chain: Chain, report: OrderReport) -> Execution | None:
-    """The listed execution as the account has it."""
-    key = None if report.exec_id is None else chain.find_execution(report.exec_id, report.trade_date)
+def _known(chain: Chain, report: OrderReport) -> str | None:
+    """The key of the execution that is listed, or whose amendment is, as the account has it."""
+    name = report.exec_id if report.kind is ReportKind.TRADE else report.exec_ref_id
+    key = None if name is None else chain.find_execution(name, report.trade_date)
     known = None if key is None else chain.executions[key]
     if known is None or known.trade_date == report.trade_date or None in (known.trade_date, report.trade_date):
-        return known
+        return key
     return None
 
 

@@ -56,6 +56,7 @@ def account_state(
         status=rows.status_of(row),
         last_ns=row["last_ns"],
         report_cursor=row["report_cursor"],
+        listed_cursor=row["listed_cursor"],
         roll=position_store.last_roll(connection, account),
         tickets=breaks.standing(connection, account),
         is_partial=True,

@@ -261,8 +261,8 @@ class Writer:
         )
         self._connection.execute(
             "UPDATE accounts SET head = ?, hash = ?, last_ns = max(last_ns, ?),"
-            " report_cursor = coalesce(?, report_cursor) WHERE number = ?",
-            (head.sequence, head.hash, batch.at_ns, batch.report_cursor, account.number),
+            " report_cursor = coalesce(?, report_cursor), listed_cursor = coalesce(?, listed_cursor) WHERE number = ?",
+            (head.sequence, head.hash, batch.at_ns, batch.report_cursor, batch.listed_cursor, account.number),
         )
         group.legs += self._keeper.tally(account.number, batch, brought, numbers)
         self._keeper.keep_working_set(account.number, head.sequence)

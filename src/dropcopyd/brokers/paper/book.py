@@ -8,7 +8,6 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Final, TypeVar
@@ -48,6 +47,29 @@ from dropcopyd.ports import Clock, Ids
 
 PAGE: Final = 500
 """Reports read at a time for a listener that is behind."""
+
+_ROOT: Final = "substr({0}, 1, instr({0} || '.', '.') - 1)"
+"""The id of the execution that an id of its own, or of an amendment of it, names."""
+_LISTED: Final = f"""
+WITH told AS (
+  SELECT json_extract(body, '$.exec_id') AS exec_id FROM reports
+  WHERE account_id = ?1 AND number > ?3 AND json_extract(body, '$.kind') IN ('TRADE', 'BUST', 'CORRECTION')
+), listed AS (
+  SELECT exec_id, order_number, report_number, amended_by FROM executions WHERE account_id = ?1 AND trade_date >= ?2
+  UNION SELECT exec_id, order_number, report_number, amended_by FROM executions
+  WHERE order_number IN (SELECT number FROM orders WHERE account_id = ?1 AND status = 'working')
+  UNION SELECT exec_id, order_number, report_number, amended_by FROM executions
+  WHERE exec_id IN (SELECT {_ROOT.format("told.exec_id")} FROM told)
+)
+SELECT body FROM reports WHERE account_id = ?1 AND number IN (
+  SELECT report_number FROM listed
+  UNION SELECT number FROM (
+    SELECT number, json_extract(body, '$.exec_id') AS amendment FROM reports
+    WHERE order_number IN (SELECT order_number FROM listed WHERE amended_by IS NOT NULL)
+    AND json_extract(body, '$.kind') IN ('BUST', 'CORRECTION')
+  ) WHERE {_ROOT.format("amendment")} IN (SELECT exec_id FROM listed)
+) ORDER BY number
+"""  # noqa: S608 - our own words
 
 _Result = TypeVar("_Result")
 
@@ -138,9 +160,12 @@ class Book:
         """The next page of an account's reports above a number; empty at the end."""
         return await self._read(lambda: self._reports(account_id, number, PAGE))
 
-    async def snapshot(self, account_id: str, after_cursor: str, since_date: str = "") -> BrokerSnapshot:
-        """The account at one instant: reports after the cursor, open orders, what it holds, and the effective
-        executions of trade dates from `since_date` on and of every open order.
+    async def snapshot(
+        self, account_id: str, after_cursor: str, since_date: str = "", listed_after: str = ""
+    ) -> BrokerSnapshot:
+        """The account at one instant: reports after the cursor, open orders, what it holds, and executions with their
+        amendments: those of trade dates from `since_date` on, those of every open order, and those executed or amended
+        after the cursor `listed_after`, if there is one.
 
         A cursor that is not of this book, or beyond its end, counts as the beginning.
         """
@@ -148,15 +173,18 @@ class Book:
         def read() -> BrokerSnapshot:
             book_id = self.image.book_id
             head = self._head(account_id)
-            after = number_of(book_id, after_cursor)
-            reports = self._reports(account_id, after if after <= head else 0, -1)
+            after, listed = (
+                number if number <= head else 0
+                for number in (number_of(book_id, cursor) for cursor in (after_cursor, listed_after))
+            )
+            reports = self._reports(account_id, after, -1)
             orders = self._orders("account_id = ? AND status = 'working' ORDER BY number", (account_id,))
             return BrokerSnapshot(
                 reports=tuple(numbered.report for numbered in reports),
                 orders=tuple(_claim_of(order) for order in orders),
                 positions=self._position_claims(account_id),
                 cursor=cursor_of(book_id, head),
-                executions=self._executions(account_id, since_date),
+                executions=self._executions(account_id, since_date, listed if listed_after else head),
             )
 
         return await self._read(read)
@@ -199,25 +227,11 @@ class Book:
             for number, order_number, body in rows
         ]
 
-    def _executions(self, account_id: str, since_date: str) -> tuple[OrderReport, ...]:
-        """Effective executions, in the book's order, as they were reported but with the figures in force."""
-        rows = self._reading.execute(
-            "SELECT body, coalesce(quantity_now, quantity), coalesce(price_now, price), amended_by FROM executions"
-            " JOIN reports ON reports.account_id = executions.account_id AND reports.number = report_number"
-            " WHERE executions.account_id = ?1 AND (trade_date >= ?2 OR executions.order_number IN"
-            " (SELECT number FROM orders WHERE account_id = ?1 AND status = 'working'))"
-            " AND coalesce(quantity_now, '') <> '0' ORDER BY executions.number",
-            (account_id, since_date),
-        )
-        return tuple(
-            replace(
-                report_from(body, ""),
-                last_quantity=Decimal(quantity),
-                last_price=Decimal(price),
-                exec_ref_id=amended_by,
-            )
-            for body, quantity, price, amended_by in rows
-        )
+    def _executions(self, account_id: str, since_date: str, after: int) -> tuple[OrderReport, ...]:
+        """Executions with their amendments, as they were reported, in that order; `after`: the number of the last
+        report before those that count anyway."""
+        rows = self._reading.execute(_LISTED, (account_id, since_date, after))
+        return tuple(report_from(body, "") for (body,) in rows)
 
     def _commands(self, condition: str, values: tuple[str | int, ...]) -> list[CommandRecord]:
         query = f"SELECT {COMMAND_COLUMNS} FROM commands WHERE {condition}"  # noqa: S608 - our own words

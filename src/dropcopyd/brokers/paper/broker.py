@@ -170,8 +170,11 @@ class PaperBroker:
             return Unavailable(error.message)
         return NotFound() if reports is None else Found(reports)
 
-    async def snapshot(self, account_id: str, after_cursor: str, timeout_s: float) -> BrokerSnapshot:
-        """The account as the book has it at one instant.
+    async def snapshot(
+        self, account_id: str, after_cursor: str, timeout_s: float, listed_after: str = ""
+    ) -> BrokerSnapshot:
+        """The account as the book has it at one instant; executions of today and yesterday, of open orders, and since
+        `listed_after`.
 
         A cursor of another book, or beyond this one's end, counts as the beginning. Raises DropcopyError (NOT_READY)
         when it cannot be had: not connected, no answer in time, the book not readable.
@@ -182,7 +185,7 @@ class PaperBroker:
         try:
             async with asyncio.timeout(timeout_s):
                 since_date = trade_date_of(self._clock.now_ns() - LISTED_NS)
-                snapshot = await self._book.snapshot(account_id, after_cursor, since_date)
+                snapshot = await self._book.snapshot(account_id, after_cursor, since_date, listed_after)
                 return replace(snapshot, balances=self._desk.balances(account_id))
         except (TimeoutError, StoreError) as error:
             message = error.message if isinstance(error, StoreError) else f"no answer within {timeout_s:g} s"

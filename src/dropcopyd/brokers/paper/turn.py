@@ -125,7 +125,8 @@ class Turn:
         """Execute part or all of the order and report it; outside an auction the displayed size is consumed, unless the
         fill is not one with the standing quote."""
         filled = money.add(order.filled_quantity, quantity)
-        status = PaperStatus.FILLED if filled == order.terms.quantity else order.status
+        is_done = order.is_open and filled == order.terms.quantity  # one that was cancelled stays so, also after a bust
+        status = PaperStatus.FILLED if is_done else order.status
         order = self.put(replace(order, filled_quantity=filled, status=status))
         plan = self.wallet(order.account_id).plan
         if takes_displayed and consumes(plan) and liquidity is not Liquidity.AUCTION:
@@ -341,4 +342,6 @@ def _adjustment_of(account_id: str, report: AdjustmentReport, instrument: Instru
 
 def raw_status_of(order: PaperOrder) -> str:
     """The paper broker's own word for where the order is."""
+    if order.filled_quantity and order.filled_quantity == order.terms.quantity:
+        return str(PaperStatus.FILLED)
     return "partially_filled" if order.is_open and order.filled_quantity else str(order.status)

@@ -43,7 +43,13 @@ class ScriptedBroker:
     async def find(self, submission: Submission, timeout_s: float) -> FindResult:  # noqa: ARG002  the port's
         return Found(())
 
-    async def snapshot(self, account_id: str, after_cursor: str, timeout_s: float) -> BrokerSnapshot:  # noqa: ARG002
+    async def snapshot(
+        self,
+        account_id: str,  # noqa: ARG002
+        after_cursor: str,  # noqa: ARG002
+        timeout_s: float,  # noqa: ARG002
+        listed_after: str = "",  # noqa: ARG002
+    ) -> BrokerSnapshot:
         """Nothing at first; what came of it since only those know who say the reports."""
         lacks = frozenset(SnapshotPart) if self.is_up.is_set() else frozenset()
         return BrokerSnapshot(reports=(), orders=(), positions=(), cursor="", lacks=lacks)

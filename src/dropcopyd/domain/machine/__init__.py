@@ -24,7 +24,7 @@ from dropcopyd.domain.machine.commands import (
     refuse,
     withhold,
 )
-from dropcopyd.domain.machine.connection import move_connection, take_cursor
+from dropcopyd.domain.machine.connection import move_connection, take_cursor, take_listed
 from dropcopyd.domain.machine.executions import execution_key
 from dropcopyd.domain.machine.external import adopted_order_id, is_about
 from dropcopyd.domain.machine.reports import take_parked, take_report
@@ -55,6 +55,7 @@ __all__ = [
     "take_adjustment",
     "take_balance",
     "take_cursor",
+    "take_listed",
     "take_parked",
     "take_report",
     "withhold",

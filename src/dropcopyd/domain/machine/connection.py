@@ -23,3 +23,11 @@ def take_cursor(state: AccountState, cursor: str, now_ns: int) -> Batch | None:
         return None
     at_ns = max(now_ns, state.last_ns)
     return Batch(account_id=state.account.account_id, at_ns=at_ns, report_cursor=cursor)
+
+
+def take_listed(state: AccountState, cursor: str, now_ns: int) -> Batch | None:
+    """What the broker listed up to the cursor is taken in; None when that is known already."""
+    if not cursor or cursor == state.listed_cursor:
+        return None
+    at_ns = max(now_ns, state.last_ns)
+    return Batch(account_id=state.account.account_id, at_ns=at_ns, listed_cursor=cursor)
