@@ -21,6 +21,7 @@ from dropcopyd.domain.report import (
     SnapshotPart,
 )
 from dropcopyd.errors import Code, DropcopyError
+from dropcopyd.record import Listing
 from dropcopyd.store.migrate import DATABASE_NAME
 from tests.domain.build import bust, report, trade
 from tests.flow.test_ingest import accepted, durable
@@ -68,6 +69,20 @@ async def test_a_fill_that_was_never_told_is_taken_from_the_list_once(gateway: G
     await gateway.report(replace(fill, cursor="7"))  # and the broker tells it after all
     assert (await durable(gateway, command)).filled_quantity == 4
     assert [event.kind for event in gateway.journal[ONE]].count(EventType.BROKER_TRADE) == 1
+
+
+async def test_an_execution_that_was_told_otherwise_before_is_still_compared(gateway: Gateway) -> None:
+    """Told at 100, then at 101, and listed at 101."""
+    command = await accepted(gateway)
+    first = trade("e1", "4", "100", command.broker_command_id)
+    listed = replace(first, last_price=Decimal(101))
+    for told in (first, listed):
+        await gateway.report(told)
+    for _ in range(2):
+        gateway.broker.snapshots.append(listing(command, listed, filled="4"))
+    await gateway.ingest.reconcile(ONE)
+    found = (await gateway.store.record.queries.breaks(ONE, Listing(limit=9, filters=(("kind", "PRICE"),)))).items
+    assert [(one.difference.ours, one.difference.theirs) for one in found] == [("100", "101")]
 
 
 async def test_one_execution_id_of_two_orders_is_two_executions(gateway: Gateway) -> None:

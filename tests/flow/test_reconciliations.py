@@ -11,6 +11,7 @@ import pytest
 from dropcopyd.domain import machine
 from dropcopyd.domain.account import Principal, Scope
 from dropcopyd.domain.adjustment import AdjustmentKind
+from dropcopyd.domain.audit import AuditEntry
 from dropcopyd.domain.instrument import key_of
 from dropcopyd.domain.reconciliation import Difference, Trigger, Verdict
 from dropcopyd.domain.report import AdjustmentReport, BrokerSnapshot, PositionClaim, ReportKind
@@ -156,6 +157,39 @@ async def test_who_asks_before_it_runs_is_refused_and_who_asks_without_a_line_is
         assert asking.done(), "the end of the gateway leaves nobody waiting"
 
 
+async def test_who_is_still_written_down_when_one_begins_is_answered_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two ask; the second one's line of the audit log takes until the first is answered."""
+    make_folder(tmp_path, accounts=3)
+    first_is_over, audit = asyncio.Event(), SqliteStore.audit
+    asked = 0
+
+    async def slow(store: SqliteStore, entry: AuditEntry) -> None:
+        nonlocal asked
+        asked += 1
+        if asked == 2:
+            await first_is_over.wait()
+        await audit(store, entry)
+
+    monkeypatch.setattr(SqliteStore, "audit", slow)
+    async with trading(tmp_path) as gateway, asyncio.timeout(30), asyncio.TaskGroup() as tasks:
+        await gateway.connect()
+        reconciliations = gateway.ingest.reconciliations
+        watching = tasks.create_task(gateway.ingest.watch())
+        while not reconciliations._is_running:
+            await asyncio.sleep(0.001)
+        one = account(1)
+        principal = Principal(one.organization_id, "key", frozenset(Scope))
+        reconciliations._limits = replace(FAST, broker_call_s=10)
+        first = tasks.create_task(reconciliations.ask(principal, one))
+        second = tasks.create_task(reconciliations.ask(principal, one))
+        earlier = await first
+        first_is_over.set()
+        assert (await second).reconciliation_id != earlier.reconciliation_id
+        watching.cancel()
+
+
 async def test_executions_remembered_between_lists_are_bounded(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -164,9 +198,10 @@ async def test_executions_remembered_between_lists_are_bounded(
     for number in range(9):
         await gateway.report(trade(f"e{number}", "1", "100", command.broker_command_id))
     await gateway.report(report(K.CANCELLED, command.broker_command_id))
+    other = await accepted(gateway)
     for number in range(20):
-        gateway.ingest._reconciler.took(ONE, trade(f"x{number}", "1", "100"))
-        assert len(gateway.ingest._reconciler._taken[ONE]) <= 10
+        await gateway.report(trade(f"x{number}", "1", "100", other.broker_command_id))
+        assert 0 < len(gateway.ingest._reconciler._taken[ONE]) <= 10
     assert (await durable(gateway, command)).filled_quantity == 9
 
 

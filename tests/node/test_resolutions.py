@@ -11,8 +11,9 @@ import httpx2
 import pytest
 
 from dropcopyd.domain.instrument import Equity
+from dropcopyd.domain.report import OrderReport, ReportKind
 from dropcopyd.store.admin import Admin
-from tests.support.counterparty import Site, site
+from tests.support.counterparty import Placed, Site, site
 
 UUID = "00000000-0000-4000-8000-000000000000"
 
@@ -69,11 +70,143 @@ async def test_a_decision_on_figures_that_are_no_more_is_refused(gateway: Site) 
     assert (await gateway.reconcile())["verdict"] == "AGREED"
 
 
+async def missing_fill(gateway: Site) -> tuple[Placed, OrderReport, str]:
+    """An order of which the broker says 4 are filled and lists no execution; the report of it, and the ticket."""
+    placed = await gateway.order("10")
+    missing = gateway.broker.fill(placed, "4", "101")
+    placed.executions.remove(missing)
+    await gateway.reconcile()
+    (ticket,) = await gateway.all("breaks", status="OPEN", kind="QUANTITY")
+    return placed, missing, str(ticket["break_id"])
+
+
+async def told(gateway: Site, placed: Placed, report: OrderReport) -> None:
+    placed.executions.append(report)
+    await gateway.broker.tell(report)
+    await gateway.until("trades", lambda trade: trade["exec_id"] == report.exec_id)
+
+
+async def test_a_placeholder_after_the_real_execution_is_refused(gateway: Site) -> None:
+    """It came while a person looked at the break; by either ticket it would be counted twice."""
+    placed, missing, break_id = await missing_fill(gateway)
+    await told(gateway, placed, missing)
+    order_id = (await gateway.order_of(placed))["order_id"]
+    for one in await gateway.all("breaks", status="OPEN"):
+        body = {"order_id": order_id, "quantity": "4", "price": "101"}
+        refused = await gateway.resolve(one["break_id"], "BOOK_EXECUTION", **body)
+        assert (refused.status_code, refused.json()["code"]) == (409, "break_changed")
+    assert await gateway.held() == (await gateway.order_of(placed))["filled_quantity"] == "4"
+    assert (await gateway.reconcile())["verdict"] == "AGREED"
+    closed = await gateway.resolve(break_id, "BOOK_EXECUTION", quantity="4", price="101")
+    assert (closed.json()["code"], closed.json()["closing"]) == ("break_closed", "AGREED")
+
+
+async def test_two_tickets_of_one_missing_fill_book_it_once(gateway: Site) -> None:
+    """The order's and the position's, decided about by two people."""
+    placed, _, break_id = await missing_fill(gateway)
+    (position,) = await gateway.all("breaks", status="OPEN", kind="POSITION")
+    body = {"order_id": (await gateway.order_of(placed))["order_id"], "quantity": "4", "price": "101"}
+    answers = await asyncio.gather(
+        *(gateway.resolve(one, "BOOK_EXECUTION", **body) for one in (break_id, position["break_id"]))
+    )
+    assert sorted(answer.status_code for answer in answers) == [200, 409]
+    assert await gateway.held() == "4"
+
+
+async def test_a_placeholder_stands_over_a_restart_until_the_real_one_comes(tmp_path: Path) -> None:
+    async with site(tmp_path / "data") as gateway:
+        placed, missing, break_id = await missing_fill(gateway)
+        await gateway.resolved(break_id, "BOOK_EXECUTION", quantity="4", price="101")
+        broker = gateway.broker
+    async with site(tmp_path / "data", broker=broker) as gateway:
+        assert await gateway.held() == "4"
+        await told(gateway, placed, missing)
+        assert await gateway.held() == (await gateway.order_of(placed))["filled_quantity"] == "4"
+        assert (await gateway.reconcile())["verdict"] == "AGREED"
+    placed.executions.remove(missing)
+    bust = replace(missing, kind=ReportKind.BUST, exec_id="B1", exec_ref_id=missing.exec_id, cumulative_quantity=None)
+    placed.filled, broker.positions["AAPL"] = Decimal(0), Decimal(0)
+    async with site(tmp_path / "data", broker=broker) as gateway:
+        await gateway.broker.tell(bust)
+        await gateway.until("positions", lambda position: position["quantity"] == "0")
+        assert (await gateway.order_of(placed))["filled_quantity"] == "0"
+        assert (await gateway.reconcile())["verdict"] == "AGREED"
+
+
+async def test_a_real_execution_that_comes_while_the_gateway_is_down_takes_its_place(tmp_path: Path) -> None:
+    async with site(tmp_path / "data") as gateway:
+        placed, missing, break_id = await missing_fill(gateway)
+        await gateway.resolved(break_id, "BOOK_EXECUTION", quantity="4", price="101")
+        broker = gateway.broker
+    placed.executions.append(missing)
+    async with site(tmp_path / "data", broker=broker) as gateway:
+        assert await gateway.held() == (await gateway.order_of(placed))["filled_quantity"] == "4"
+        assert {trade["exec_id"] for trade in await gateway.all("trades")} >= {missing.exec_id}
+        assert (await gateway.reconcile())["verdict"] == "AGREED"
+
+
+async def test_a_placeholder_that_was_a_mistake_is_taken_back(gateway: Site) -> None:
+    placed, _, break_id = await missing_fill(gateway)
+    await gateway.resolved(break_id, "BOOK_EXECUTION", quantity="9", price="101")
+    await gateway.reconcile()
+    (ticket,) = await gateway.all("breaks", status="OPEN", kind="QUANTITY")
+    assert (ticket["ours"], ticket["theirs"], "BOOK_CORRECTION" in ticket["actions"]) == ("9", "4", True)
+    asked = await gateway.resolve(ticket["break_id"], "BOOK_CORRECTION")
+    assert (asked.status_code, asked.json()["pointer"]) == (422, "/quantity")
+    await gateway.resolved(ticket["break_id"], "BOOK_CORRECTION", quantity="4")
+    assert await gateway.held() == (await gateway.order_of(placed))["filled_quantity"] == "4"
+    assert (await gateway.reconcile())["verdict"] == "AGREED"
+
+
+async def test_the_brokers_figure_of_an_execution_that_was_corrected_meanwhile_is_not_booked(gateway: Site) -> None:
+    placed = await gateway.order("10")
+    first = gateway.broker.fill(placed, "4")
+    await gateway.broker.tell(first)
+    placed.executions[0] = replace(first, last_price=Decimal(101))
+    await gateway.reconcile()
+    (ticket,) = await gateway.all("breaks", status="OPEN", kind="PRICE")
+    real = replace(first, kind=ReportKind.CORRECTION, exec_id="C1", exec_ref_id=first.exec_id, last_price=Decimal(102))
+    await gateway.broker.tell(real)
+    await gateway.until("positions", lambda position: position["average_cost"] == "102")
+    refused = await gateway.resolve(ticket["break_id"], "BOOK_CORRECTION")
+    assert (refused.status_code, refused.json()["code"], refused.json()["ours"]) == (409, "break_changed", "102")
+    assert (await gateway.order_of(placed))["average_price"] == "102"
+    await gateway.resolved(ticket["break_id"], "BOOK_CORRECTION", price="101")
+    assert (await gateway.order_of(placed))["average_price"] == "101"
+
+
+async def test_an_order_that_lives_on_meanwhile_is_not_closed_by_hand(gateway: Site) -> None:
+    placed = await gateway.order("10")
+    placed.is_open, gateway.broker.is_mute = False, True
+    await gateway.reconcile()
+    (ticket,) = await gateway.all("breaks", status="OPEN")
+    placed.is_open = True
+    await gateway.broker.tell(gateway.broker.fill(placed, "4"))
+    await gateway.until("positions", lambda position: position["quantity"] == "4")
+    refused = await gateway.resolve(ticket["break_id"], "CLOSE_ORDER")
+    assert (refused.status_code, refused.json()["code"]) == (409, "break_changed")
+    assert (await gateway.order_of(placed))["order_status"] == "PARTIALLY_FILLED"
+
+
+async def test_an_accepted_break_is_decided_about_by_the_figures_it_has_now(gateway: Site) -> None:
+    """Both sides moved together; the difference is the accepted one."""
+    break_id = await position_break(gateway)
+    await gateway.resolved(break_id, "ACCEPT")
+    placed = await gateway.order("10", symbol="MSFT")
+    await gateway.broker.tell(gateway.broker.fill(placed, "10"))
+    await gateway.until("positions", lambda position: position["symbol"] == "MSFT" and position["quantity"] == "10")
+    await gateway.reconcile()
+    ticket = await gateway.get(f"breaks/{break_id}")
+    assert (ticket["status"], ticket["ours"], ticket["theirs"]) == ("ACCEPTED", "10", "35")
+    await gateway.resolved(break_id, "BOOK_ADJUSTMENT")
+    assert await gateway.held("MSFT") == "35"
+
+
 @pytest.mark.parametrize(
     ("body", "pointer"),
     [
         ({"action": "CLOSE_ORDER"}, "/action"),
-        ({"action": "BOOK_CORRECTION"}, "/action"),
+        ({"action": "BOOK_CORRECTION"}, "/order_id"),
         ({"action": "NOTHING"}, "/action"),
         ({"action": "ACCEPT", "reason": ""}, "/reason"),
         ({"action": "BOOK_EXECUTION", "quantity": "1", "price": "1"}, "/order_id"),
@@ -103,6 +236,7 @@ async def test_a_placeholder_of_another_instrument_or_size_is_refused(gateway: S
     answer = await gateway.resolve(break_id, "BOOK_EXECUTION", order_id=other["order_id"], quantity="10", price="100")
     assert (answer.status_code, answer.json()["pointer"]) == (422, "/order_id")
     right = await gateway.order_of(await gateway.order("30", symbol="MSFT"))
+    await gateway.reconcile()
     for missing in ({"price": "100"}, {"quantity": "0", "price": "100"}, {"quantity": "25"}):
         answer = await gateway.resolve(break_id, "BOOK_EXECUTION", order_id=right["order_id"], **missing)
         assert answer.status_code == 422

@@ -119,7 +119,7 @@ class Ingest:
                 if done is not None:
                     done.add_done_callback(self._reached_committed)
                 if isinstance(report, OrderReport) and report.kind in LISTED_KINDS:
-                    self._reconciler.took(account_id, report)
+                    self._reconciler.took(actor, report)
                 elif isinstance(report, BalanceReport):
                     self._told.add((account_id, report.currency))
                 return

@@ -75,9 +75,13 @@ class Reconciler:
         self._taken: dict[str, dict[_Execution, _Figures]] = {}
         """Executions known to be in the journal with these figures: a list of the day is looked through once."""
 
-    def took(self, account_id: str, report: OrderReport) -> None:
-        """An execution or an amendment has been taken in as it came."""
-        taken = self._taken.setdefault(account_id, {})
+    def took(self, actor: Actor, report: OrderReport) -> None:
+        """An execution or an amendment has been taken in as it came; an execution that was told otherwise before is
+        looked for when it is listed."""
+        taken = self._taken.setdefault(actor.account.account_id, {})
+        if report.kind is ReportKind.TRADE and not _is_known_so(actor.state, report):
+            taken.pop(_execution_of(report), None)
+            return
         if len(taken) >= _TAKEN_MAX:
             taken.clear()
         taken[_execution_of(report)] = _figures_of(report)
@@ -273,7 +277,7 @@ class Reconciler:
         report = replace(report, cursor="")  # no news of the session: the cursor stays
         done = await self._orders.take(actor, report, is_still_so)
         if report.kind in LISTED_KINDS:
-            self.took(actor.account.account_id, report)
+            self.took(actor, report)
         if done is None:
             return False
         self._metrics.mended.labels(report.kind.value).inc()
@@ -313,6 +317,16 @@ def _known(chain: Chain, report: OrderReport) -> str | None:
     if known is None or known.trade_date == report.trade_date or None in (known.trade_date, report.trade_date):
         return key
     return None
+
+
+def _is_known_so(state: AccountState, report: OrderReport) -> bool:
+    """Whether memory has the execution with the figures that are told."""
+    named = state.find_command(report.broker_command_id)
+    chain = named[0] if named else state.find_order(report.broker_command_id, report.external_order_id)
+    if chain is None:
+        return False
+    known = chain.executions.get(machine.execution_key(report, chain.order.order_side))
+    return known is not None and _figures_of(report) == (known.quantity, known.price)
 
 
 def _agrees(state: AccountState, ticket: Ticket, chain: Chain | None, look: Look) -> bool:

@@ -104,15 +104,12 @@ class Reconciliations:
         Cancelling the wait cancels nothing. Raises DropcopyError: ACCOUNT_HALTED, OVERLOADED when too many wait,
         NOT_READY when it takes too long; it goes on then.
         """
-        asked = self._asked[account.account_id]
-        if not self._is_running:
-            raise DropcopyError(Code.NOT_READY, "the gateway is starting or shutting down")
-        if len(asked) >= _ASKED_MAX:
-            raise DropcopyError(Code.OVERLOADED, "too many callers wait for reconciliations of this account")
+        self._require_place(account)
         await self._actors.get(account.account_id)
         await self._audit(principal, account)
+        self._require_place(account)  # and the list is another one where a reconciliation has begun meanwhile
         done: asyncio.Future[Reconciliation] = asyncio.get_running_loop().create_future()
-        asked.append(done)
+        self._asked[account.account_id].append(done)
         self._wake.set()
         try:
             async with asyncio.timeout(4 * self._limits.broker_call_s + self._limits.reconcile_confirm_s):
@@ -121,6 +118,12 @@ class Reconciliations:
             raise DropcopyError(Code.NOT_READY, "it takes long and goes on; list the reconciliations") from error
         finally:
             done.cancel()
+
+    def _require_place(self, account: Account) -> None:
+        if not self._is_running:
+            raise DropcopyError(Code.NOT_READY, "the gateway is starting or shutting down")
+        if len(self._asked[account.account_id]) >= _ASKED_MAX:
+            raise DropcopyError(Code.OVERLOADED, "too many callers wait for reconciliations of this account")
 
     async def run(self) -> None:
         """Begin what is due, for ever, until cancelled."""

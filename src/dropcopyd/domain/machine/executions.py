@@ -144,12 +144,17 @@ def _amend(story: Story, report: OrderReport, amendment: Amendment) -> None:
     value_before = value_of(instrument, amendment.quantity_before, amendment.price_before)
     value_after = value_of(instrument, amendment.quantity_after, amendment.price_after)
     value = money.add(money.subtract(order.filled_value, value_before), value_after)
+    superseded = placeholders.superseded_by_growth(story, report, amendment) if story.chain.placeholders else ()
+    for one in superseded:
+        filled = money.subtract(filled, placeholders.count_gone(story, one))
+        value = money.subtract(value, placeholders.value_gone(one))
     reopens = filled < order.terms.quantity and was_filled
     is_closed = order.is_closed or (reopens and not story.draft.state.capabilities.bust_reopens)
     story.report(report, filled_quantity=filled, filled_value=value, is_closed=is_closed)
     check_figures(story, report)
-    story.draft.amendment(amendment)
-    positions.take_amendment(story.draft, amendment)
+    for one in (*superseded, amendment):
+        story.draft.amendment(one)
+        positions.take_amendment(story.draft, one)
 
 
 def _amendment_of(

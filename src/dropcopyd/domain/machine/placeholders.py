@@ -5,6 +5,7 @@ when nothing is left of the placeholder, else a correction to the rest.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 
 from dropcopyd.domain import money
@@ -20,6 +21,17 @@ def superseded_by(story: Story, report: OrderReport, key: str) -> tuple[Amendmen
     if report.last_quantity is None or (report.exec_id or "").startswith(PLACEHOLDER):
         return ()
     return tuple(_amendments(story, report, key, report.last_quantity))
+
+
+def superseded_by_growth(story: Story, report: OrderReport, amendment: Amendment) -> tuple[Amendment, ...]:
+    """The amendments of the order's placeholders by an execution that a correction makes larger: what it is larger by
+    happened when the execution did."""
+    growth = money.subtract(amendment.quantity_after, amendment.quantity_before)
+    key = amendment.execution_key
+    if growth <= 0 or key in (story.chain.placeholders or {}):
+        return ()
+    happened = replace(report, broker_sent_at_ns=story.chain.executions[key].executed_ns)
+    return tuple(_amendments(story, happened, f"{key}|{amendment.amendment_key}", growth))
 
 
 def count_gone(story: Story, amendment: Amendment) -> Decimal:

@@ -17,7 +17,7 @@ from dropcopyd.domain.machine.draft import Draft
 from dropcopyd.domain.machine.executions import take_amendment, take_trade
 from dropcopyd.domain.machine.reports import take_cancelled
 from dropcopyd.domain.machine.story import Story
-from dropcopyd.domain.order import OrderState
+from dropcopyd.domain.order import Order, OrderState
 from dropcopyd.domain.reconciliation import (
     BreakStatus,
     Closing,
@@ -58,14 +58,14 @@ def actions_for(ticket: Ticket) -> frozenset[ResolutionAction]:
     found: set[ResolutionAction] = {action.ACCEPT}
     match difference.kind, difference.figure:
         case BreakKind.POSITION, _:
-            found |= {action.BOOK_ADJUSTMENT, action.BOOK_EXECUTION}
+            found |= {action.BOOK_ADJUSTMENT, action.BOOK_EXECUTION, action.BOOK_CORRECTION}
         case BreakKind.CASH, _:
             found |= {action.BOOK_ADJUSTMENT}
         case BreakKind.QUANTITY, Figure.FILLED_QUANTITY:
-            found |= {action.BOOK_EXECUTION}
+            found |= {action.BOOK_EXECUTION, action.BOOK_CORRECTION}
         case BreakKind.QUANTITY, Figure.ORDER_STATE:
             found |= {action.BOOK_EXECUTION, action.CLOSE_ORDER}
-    if "|" in difference.subject and difference.kind in (BreakKind.QUANTITY, BreakKind.PRICE):
+    if _is_of_execution(ticket):
         found |= {action.BOOK_CORRECTION}
     return frozenset(found)
 
@@ -195,20 +195,31 @@ def _require_same(ticket: Ticket, ours: str) -> None:
         raise DropcopyError(Code.BREAK_CHANGED, f"{told}; reconcile again, or say the amount", ours=ours)
 
 
+def _require_unmoved(ticket: Ticket, order: Order) -> None:
+    """What was missing may have come since the ticket was last seen, and would be booked twice."""
+    if order.received_at_ns > ticket.last_at_ns:
+        raise DropcopyError(Code.BREAK_CHANGED, "the order has moved since the break was last seen; reconcile again")
+
+
+def _is_of_execution(ticket: Ticket) -> bool:
+    """Whether it is about a figure of one execution that the broker lists."""
+    difference = ticket.difference
+    return "|" in difference.subject and difference.kind in (BreakKind.QUANTITY, BreakKind.PRICE)
+
+
 def _execute(
     state: AccountState, ticket: Ticket, decision: Decision, _instrument: Instrument | None, at_ns: int
 ) -> _Booking:
     """An execution of the order that stands in until the broker's own arrives."""
     chain = _chain(state, ticket, decision)
     order, quantity, price = chain.order, decision.quantity, decision.price
-    if ticket.difference.key is not None and key_of(order.instrument) != ticket.difference.key:
-        raise InvalidError(f"the order is in {order.instrument.symbol}", pointer="/order_id")
     if quantity is None or quantity <= 0:
         raise InvalidError("is required, and above zero", pointer="/quantity")
     if price is None or (is_inverse(order.instrument) and price <= 0):
         raise InvalidError("is required", pointer="/price")
     if decision.executed_at_ns is not None and decision.executed_at_ns > at_ns:
         raise InvalidError("must not be in the future", pointer="/executed_at")
+    _require_unmoved(ticket, order)
     report = OrderReport(
         kind=ReportKind.TRADE,
         broker_command_id="",
@@ -225,22 +236,16 @@ def _execute(
 def _correct(
     state: AccountState, ticket: Ticket, decision: Decision, _instrument: Instrument | None, at_ns: int
 ) -> _Booking:
-    """The broker's figure of an execution, or the ones given, in place of ours."""
+    """Other figures of an execution: the broker's or the ones given; of a placeholder what it still stands for."""
     chain = _chain(state, ticket, decision)
-    exec_id = ticket.difference.subject.partition("|")[2]
-    key = chain.find_execution(exec_id, None)
-    if key is None:
-        raise DropcopyError(Code.BREAK_CHANGED, f"the order has no execution {exec_id!r} any more")
-    theirs = Decimal(ticket.difference.theirs)
-    figures = {Figure.PRICE: (None, theirs), Figure.QUANTITY: (theirs, None)}
-    quantity, price = figures[ticket.difference.figure or Figure.PRICE]
+    ref, quantity, price = (_listed if _is_of_execution(ticket) else _stood_in)(chain, ticket, decision)
     report = OrderReport(
-        kind=ReportKind.CORRECTION,
+        kind=ReportKind.CORRECTION if quantity is None or quantity else ReportKind.BUST,
         broker_command_id="",
         exec_id=f"{_CORRECTION}{ticket.break_id}",
-        exec_ref_id=exec_id,
-        last_quantity=quantity if decision.quantity is None else decision.quantity,
-        last_price=price if decision.price is None else decision.price,
+        exec_ref_id=ref,
+        last_quantity=quantity,
+        last_price=price,
         reason=decision.reason,
     )
     draft = Draft(state, at_ns)
@@ -248,6 +253,38 @@ def _correct(
     if not draft.amendments:
         raise InvalidError("the execution cannot have these figures", pointer="/price")
     return _drafted(draft), report.exec_id
+
+
+_Corrected = tuple[str | None, Decimal | None, Decimal | None]
+"""The execution's id, its quantity and its price; None is as it is."""
+
+
+def _listed(chain: Chain, ticket: Ticket, decision: Decision) -> _Corrected:
+    """The execution that the break is about. The ticket's own figure counts while ours is what it says."""
+    difference, exec_id = ticket.difference, ticket.difference.subject.partition("|")[2]
+    key = chain.find_execution(exec_id, None)
+    if key is None:
+        raise DropcopyError(Code.BREAK_CHANGED, f"the order has no execution {exec_id!r} any more")
+    execution, quantity, price = chain.executions[key], decision.quantity, decision.price
+    if difference.figure is Figure.QUANTITY and quantity is None:
+        _require_same(ticket, money.render(execution.effective_quantity))
+        quantity = Decimal(difference.theirs)
+    if difference.figure is Figure.PRICE and price is None:
+        _require_same(ticket, money.render(execution.effective_price))
+        price = Decimal(difference.theirs)
+    return exec_id, quantity, price
+
+
+def _stood_in(chain: Chain, ticket: Ticket, decision: Decision) -> _Corrected:
+    """The newest placeholder of the order that still stands for something, to be taken back as a whole or in part."""
+    standing = [one for key in chain.placeholders or () if (one := chain.executions[key]).effective_quantity]
+    if not standing:
+        raise InvalidError("the order has no placeholder that could be corrected", pointer="/action")
+    held, quantity = standing[-1], decision.quantity
+    if quantity is None and decision.price is None:
+        raise InvalidError("is required: what the placeholder is to stand for, 0 takes it back", pointer="/quantity")
+    _require_unmoved(ticket, chain.order)
+    return held.last_exec_id, quantity, decision.price
 
 
 def _close_order(
@@ -259,6 +296,7 @@ def _close_order(
         raise DropcopyError(Code.BREAK_CHANGED, "a command of the order has no outcome yet; cancel and wait for it")
     if chain.order.state is not OrderState.OPEN:
         raise DropcopyError(Code.BREAK_CHANGED, f"the order is {chain.order.status} by now")
+    _require_unmoved(ticket, chain.order)
     draft = Draft(state, at_ns)
     report = OrderReport(
         kind=ReportKind.CANCELLED, broker_command_id="", reason_code=CLOSED_BY_HAND, reason=decision.reason
@@ -276,6 +314,8 @@ def _chain(state: AccountState, ticket: Ticket, decision: Decision) -> Chain:
     chain = state.chains.get(order_id)
     if chain is None:
         raise InvalidError("the account has no such order", pointer="/order_id")
+    if ticket.difference.key is not None and key_of(chain.order.instrument) != ticket.difference.key:
+        raise InvalidError(f"the order is in {chain.order.instrument.symbol}", pointer="/order_id")
     return chain
 
 

@@ -83,10 +83,10 @@ def _changed(state: AccountState, confirmed: Iterable[Difference], at_ns: int) -
             if standing_count < TICKETS_MAX:
                 standing_count += 1
                 yield _opened(state, difference, at_ns)
-        elif ticket.status is BreakStatus.OPEN:
+        elif ticket.status is BreakStatus.OPEN or ticket.difference.is_as_wide_as(difference):
             seen_count = ticket.times
             yield replace(ticket, difference=difference, last_at_ns=at_ns, times=seen_count + 1)
-        elif not ticket.difference.is_as_wide_as(difference):
+        else:
             yield replace(ticket, status=BreakStatus.CLOSED, closing=Closing.CHANGED, closed_at_ns=at_ns)
             yield _opened(state, difference, at_ns)
 
