@@ -14,7 +14,21 @@ from dropcopyd.domain.adjustment import AdjustmentKind
 from dropcopyd.domain.order import ActionType, OrderTerms
 from dropcopyd.domain.paper import AdjustmentRequest, SplitRatio
 from dropcopyd.domain.report import Found, NotFound, Refused, ReportKind, Unknown
-from tests.brokers.build import AAPL, ACCOUNT, EURUSD, SELL, D, fills, kinds, quote, submission, terms
+from dropcopyd.node import packaged_instruments
+from tests.brokers.build import (
+    AAPL,
+    ACCOUNT,
+    EURUSD,
+    NOON_NS,
+    SELL,
+    D,
+    Floor,
+    fills,
+    kinds,
+    quote,
+    submission,
+    terms,
+)
 from tests.brokers.service import DEADLINE_S, Service, serving
 
 K = ReportKind
@@ -144,6 +158,24 @@ async def test_corrections_and_busts_move_holding_and_cash_back(tmp_path: Path) 
             "busted ones, too"
         )
         assert [claim.cumulative_quantity for claim in snapshot.orders] == [D(3)]
+
+
+def test_a_bust_of_a_future_keeps_the_equity_but_not_its_split() -> None:
+    """docs/paper.md, money after a bust: one bought at 5,000 and busted, one at 5,010; the price is 5,020."""
+    es = next(one for one in packaged_instruments() if one.symbol == "ESZ7")
+    busted = [ACKNOWLEDGE, {"do": "fill", "price": "5000"}, {"do": "bust", "fill": 1, "after_ms": 10}]
+    kept = [ACKNOWLEDGE, {"do": "fill", "price": "5010"}]
+    scenario = json.dumps({"orders": [{"steps": busted}], "otherwise": kept})
+    desk = Floor()
+    desk.exchange.open_account(ACCOUNT, parse_plan("scripted", cash=["USD=10000"], scenario=scenario), NOON_NS)
+    for name in ("A", "B"):
+        desk.create(name, 1, "5050", instrument=es)
+    wallet = wallet_of(desk.exchange.image, ACCOUNT)
+    assert (wallet.held(es).average_cost, wallet.cash["USD"]) == (D(5005), D(10_000))
+    desk.at(desk.now_ns + 10**9)
+    assert (wallet.held(es).quantity, wallet.held(es).average_cost, wallet.cash["USD"]) == (D(1), D(5005), D(9_750))
+    desk.show(quote("5019.75", "5020.25"), es)
+    assert wallet.balance("USD", desk.exchange.image.marks_of(ACCOUNT)).equity == D(10_500)
 
 
 async def test_no_answer_is_in_doubt_and_is_found(tmp_path: Path) -> None:

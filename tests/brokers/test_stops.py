@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dropcopyd.brokers.paper.funding import wallet_of
 from dropcopyd.brokers.paper.records import PaperStatus
 from dropcopyd.brokers.paper.triggers import Triggers, is_passed, ratcheted
 from dropcopyd.domain.order import OrderSide, OrderType
 from dropcopyd.domain.report import ReportKind
-from tests.brokers.build import BUY, DAY, GTC, SELL, D, Floor, asked, fills, kinds, quote, terms
+from tests.brokers.build import AAPL, ACCOUNT, BUY, DAY, GTC, SELL, D, Floor, asked, fills, kinds, quote, terms
 
 K = ReportKind
 STOP, STOP_LIMIT, TRAILING = OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP
@@ -38,6 +39,100 @@ def test_a_stop_that_the_market_has_passed_triggers_on_arrival() -> None:
     floor = Floor()
     floor.show(quote("10.00", "10.02"))
     assert kinds(floor.enter("c1", asked(STOP, 10, stop_price="10.01"), SELL)) == [K.ACCEPTED, K.TRIGGERED, K.TRADE]
+
+
+def path(*, is_continuous: bool) -> list[tuple[str, Decimal, Decimal]]:
+    """From 10.00 down to 9.60 past a sell stop at 9.95 and buys at 9.97, 9.96 (its ask when the bid is 9.95), 9.80."""
+    floor = Floor()
+    floor.show(quote("9.99", "10.00", 1000, 1000))
+    floor.enter("stop", asked(STOP, 10, stop_price="9.95"), SELL)
+    for name, limit in (("far", "9.80"), ("there", "9.96"), ("near", "9.97")):
+        floor.create(name, 10, limit)
+    return fills(floor.show(quote("9.59", "9.60", 1000, 1000), is_continuous=is_continuous))
+
+
+def test_a_falling_market_meets_stops_and_limits_in_the_order_of_its_way() -> None:
+    """At one place what rests comes first: the stop triggers by the price at which the limit has traded."""
+    assert path(is_continuous=True) == [
+        ("near", D(10), D("9.97")),
+        ("there", D(10), D("9.96")),
+        ("stop", D(10), D("9.95")),
+        ("far", D(10), D("9.80")),
+    ]
+
+
+def test_a_jump_is_one_place_what_rests_comes_first() -> None:
+    assert path(is_continuous=False) == [
+        ("near", D(10), D("9.60")),
+        ("there", D(10), D("9.60")),
+        ("far", D(10), D("9.60")),
+        ("stop", D(10), D("9.59")),
+    ]
+
+
+def test_a_rising_market_meets_them_in_order_too_and_each_rests_once() -> None:
+    """Sells at 10.05 and 10.20, buy stops at 10.10 and 10.21: a size of 12 on the bid is there once for both sells."""
+    floor = Floor()
+    floor.show(quote("9.99", "10.00"))
+    for name, stop in (("late", "10.21"), ("soon", "10.10")):
+        floor.enter(name, asked(STOP, 5, stop_price=stop))
+    for name, limit in (("high", "10.20"), ("low", "10.05")):
+        floor.create(name, 10, limit, side=SELL)
+    shown = quote("10.30", "10.31", bid_size=12, ask_size=7)
+    assert fills(floor.show(shown, is_continuous=True)) == [
+        ("low", D(10), D("10.05")),
+        ("soon", D(5), D("10.10")),
+        ("high", D(2), D("10.20")),
+        ("late", D(2), D("10.21")),
+    ]
+
+
+def test_what_was_in_reach_before_comes_before_a_stop_on_the_way() -> None:
+    """A buy that found no size at 10.00 takes what there is before the buy stop that the rise triggers."""
+    floor = Floor()
+    floor.show(quote("9.99", "10.00", ask_size=0))
+    floor.create("resting", 10, "10.50")
+    floor.enter("stop", asked(STOP, 10, stop_price="10.10"))
+    shown = quote("10.20", "10.21", ask_size=15)
+    assert fills(floor.show(shown, is_continuous=True)) == [("resting", D(10), D("10.21")), ("stop", D(5), D("10.10"))]
+
+
+def test_the_order_of_the_way_decides_what_a_stop_loses() -> None:
+    """10 held at 10.00, stopped at 9.50 on the way down, 10 bought again at 9.00: 5 are lost, and 10 are held at 9.00.
+    The other way round 20 at 9.50 would have lost nothing."""
+    floor = Floor()
+    floor.show(quote("9.99", "10.00"))
+    floor.create("held", 10, "10.00")
+    floor.enter("stop", asked(STOP, 10, stop_price="9.50"), SELL)
+    floor.create("again", 10, "9.00")
+    floor.show(quote("8.89", "8.90"), is_continuous=True)
+    line = wallet_of(floor.exchange.image, ACCOUNT).held(AAPL)
+    assert (line.quantity, line.cost, line.realized_pnl) == (D(10), D(90), D(-5))
+
+
+@given(
+    st.lists(st.tuples(st.booleans(), st.integers(900, 1099), st.integers(1, 30)), max_size=12), st.integers(901, 1099)
+)
+def test_a_way_is_the_same_as_all_its_prices_one_after_the_other(orders: list[tuple[bool, int, int]], end: int) -> None:
+    """With size enough: one continuous quote trades what every tick between would have traded, in that order."""
+
+    def played(steps: list[int]) -> list[tuple[str, Decimal, Decimal]]:
+        floor = Floor()
+        floor.show(quote("9.99", "10.00", 10**6, 10**6))
+        for number, (is_stop, cents, quantity) in enumerate(orders):
+            price, is_above = str(D(cents) / 100), cents > 1000
+            if is_stop:
+                floor.enter(f"c{number}", asked(STOP, quantity, stop_price=price), BUY if is_above else SELL)
+            else:
+                floor.create(f"c{number}", quantity, price, side=SELL if is_above else BUY)
+        seen = len(floor.reports)
+        for ask in steps:
+            shown = quote(str(D(ask - 1) / 100), str(D(ask) / 100), 10**6, 10**6)
+            floor.show(shown, is_continuous=True)
+        return fills(floor.reports[seen:])
+
+    step = 1 if end >= 1000 else -1
+    assert played([end]) == played(list(range(1000 + step, end + step, step)) or [end])
 
 
 def test_a_triggered_stop_comes_after_what_rested_there() -> None:

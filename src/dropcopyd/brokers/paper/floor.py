@@ -8,12 +8,12 @@ restart everything is where its terms and the time put it, and trades with what 
 from dataclasses import replace
 from decimal import Decimal
 from enum import StrEnum
+from fractions import Fraction
 from heapq import heappop, heappush
 
-from dropcopyd.brokers.paper.auction import Interest, Uncrossing, uncross
-from dropcopyd.brokers.paper.fills import consumes, displayed_to, place_of, tradable, tradable_at_rest
+from dropcopyd.brokers.paper.calling import trade_at_one_price
+from dropcopyd.brokers.paper.fills import displayed_to, place_of, tradable, tradable_at_rest
 from dropcopyd.brokers.paper.funding import is_scripted
-from dropcopyd.brokers.paper.market import tick_of
 from dropcopyd.brokers.paper.queues import Queues, Rank
 from dropcopyd.brokers.paper.records import Image, MarketKey, PaperOrder, PaperStatus, Quote, Reason, Standing
 from dropcopyd.brokers.paper.rules import (
@@ -22,6 +22,7 @@ from dropcopyd.brokers.paper.rules import (
     is_marketable,
     is_stop,
     limit_of,
+    place_on_the_way,
     price_at,
     price_on_the_way,
 )
@@ -29,7 +30,6 @@ from dropcopyd.brokers.paper.sessions import Timetable, auction_of
 from dropcopyd.brokers.paper.staging import AT_ONCE, Stage, Staged, stage_of, trade_date_at
 from dropcopyd.brokers.paper.triggers import Triggers, is_passed, ratcheted
 from dropcopyd.brokers.paper.turn import Turn
-from dropcopyd.domain import money
 from dropcopyd.domain.instrument import Instrument
 from dropcopyd.domain.order import OrderSide, OrderType, TimeInForce
 from dropcopyd.domain.report import Liquidity, ReportKind
@@ -235,16 +235,10 @@ class Floor:
         queues = self._queues.get(key)
         resting = {number: self._image.orders[number] for number in (queues.numbers() if queues else ())}
         everybody = resting | {order.number: order for order in (*called, *joining)}
-        instrument = standing.instrument
-        hours = self._timetable.hours_of(instrument)
+        hours = self._timetable.hours_of(standing.instrument)
         trade_date = self._staged(turn, called[0]).trade_date if called else trade_date_at(hours, due_ns - 1)
-        whole = {number for number, order in everybody.items() if not consumes(turn.wallet(order.account_id).plan)}
-        interests = [_interest(order) for number, order in everybody.items() if number not in whole]
-        result = uncross(interests, standing.quote, tick_of(instrument), instrument.quantity_increment)
-        if result is not None:
-            self._execute(turn, standing, everybody, result, trade_date)
-        for number in whole:
-            self._fill_whole(turn, everybody[number], standing.quote, result, trade_date)
+        for order in trade_at_one_price(turn, standing, everybody, trade_date):
+            self.leave(order)
         for order in called:
             current = self._image.orders[order.number]
             if current.is_open:
@@ -253,32 +247,6 @@ class Floor:
                 kind = auction_of(order.terms)
                 reason = f"what the {kind} auction left is cancelled"
                 turn.end(current, PaperStatus.CANCELLED, reason_code=Reason.AUCTION_REMAINDER, reason=reason)
-
-    def _execute(
-        self, turn: Turn, standing: Standing, everybody: dict[int, PaperOrder], result: Uncrossing, trade_date: str
-    ) -> None:
-        for number, quantity in result.fills:
-            order = everybody[number]
-            order = turn.fill(order, quantity, result.price, Liquidity.AUCTION, trade_date)
-            if not order.is_open:
-                self.leave(order)
-        quote = standing.quote
-        if result.bought or result.sold:
-            quote = replace(
-                quote,
-                ask_size=money.subtract(quote.ask_size, result.bought),
-                bid_size=money.subtract(quote.bid_size, result.sold),
-            )
-            turn.show(replace(standing, quote=quote))
-
-    def _fill_whole(
-        self, turn: Turn, order: PaperOrder, quote: Quote, result: Uncrossing | None, trade_date: str
-    ) -> None:
-        """An account for which size does not matter trades at the auction's price, without one at the market's."""
-        price = price_at(order.side, quote) if result is None else result.price
-        limit = limit_of(order.terms)
-        if limit is None or (limit >= price if order.side is OrderSide.BUY else limit <= price):
-            self.leave(turn.fill(order, order.leaves_quantity, price, Liquidity.AUCTION, trade_date))
 
     # --- quotes and matching --------------------------------------------------------------------------------------
 
@@ -290,29 +258,58 @@ class Floor:
         pending = [self._image.orders[number] for number in self._called.get(key, ())]
         if pending:
             self._hold_auction(turn, key, turn.at_ns, pending, [])
-        queues = self._queues.get(key)
-        if queues is not None:
+        queues, triggers = self._queues.get(key), self._triggers.get(key)
+        if triggers is not None and triggers.orders:
+            self._reach(turn, key, queues or Queues(), triggers, before)
+        elif queues is not None:
             self._sweep(turn, key, queues.buys, before)
             self._sweep(turn, key, queues.sells, before)
-        triggers = self._triggers.get(key)
-        if triggers is not None and triggers.orders:
-            self._pull(turn, key, triggers, before)
 
-    def _sweep(self, turn: Turn, key: MarketKey, queue: list[Rank], before: Standing | None) -> None:
-        """Trade one side's resting orders with the standing quote, as far as it reaches and its size lasts."""
-        index = 0
+    def _reach(self, turn: Turn, key: MarketKey, queues: Queues, triggers: Triggers, before: Standing | None) -> None:
+        """What rests, and the stops that wait. Where the market jumped it is at one place at once: what rests trades
+        first, then the stops are there. Where it came through every price each has its turn when it is reached, at one
+        place what rests first."""
+        quote = self._image.standings[key].quote
+        is_rising = before is None or quote.bid > before.quote.bid
+        behind, ahead = (queues.buys, queues.sells) if is_rising else (queues.sells, queues.buys)
+        self._sweep(turn, key, behind, before)
+        index = 0 if before is not None else self._sweep(turn, key, ahead, before)
+        for moved in triggers.ratchets(quote):
+            self._restate(turn, triggers, moved)
+        for number in triggers.triggered(quote):
+            order = self._image.orders[number]
+            if before is not None:
+                way = place_on_the_way(order.side, order.terms.stop_price, before.quote, quote)
+                index = self._sweep(turn, key, ahead, before, index, way)
+            self._pull(turn, order, before)
+        if before is not None:
+            self._sweep(turn, key, ahead, before, index)
+
+    def _sweep(
+        self,
+        turn: Turn,
+        key: MarketKey,
+        queue: list[Rank],
+        before: Standing | None,
+        index: int = 0,
+        until: Fraction | None = None,
+    ) -> int:
+        """Trade one side's resting orders from an index on with the standing quote, as far as it reaches, its size
+        lasts, and they were reached by then on the way; the index of the first one left."""
         while index < len(queue):
             order = self._image.orders[queue[index][3]]
             quote = self._image.standings[key].quote
             if not is_marketable(order, quote):
-                return
+                return index
+            if not _is_reached(order, before, quote, until):
+                return index
             known = self._image.places.get(order.number)
             quantity, place = tradable_at_rest(turn.wallet(order.account_id).plan, order, quote, known)
             if place is not None:
                 turn.queue(order.number, place)
             if not quantity:
                 if not displayed_to(order.side, quote):
-                    return
+                    return index
                 index += 1
                 continue
             price = price_at(order.side, quote) if before is None else price_on_the_way(order, before.quote, quote)
@@ -322,19 +319,15 @@ class Floor:
                 index += 1
             else:
                 self.leave(order)
+        return index
 
-    def _pull(self, turn: Turn, key: MarketKey, triggers: Triggers, before: Standing | None) -> None:
-        """Trailing stops follow the quote; then it triggers what it has reached."""
-        quote = self._image.standings[key].quote
-        for moved in triggers.ratchets(quote):
-            self._restate(turn, triggers, moved)
-        for number in triggers.triggered(quote):
-            order = self._image.orders[number]
-            due_ns = self._due_of.get(number)
-            self.leave(order)
-            order = self._trigger(turn, order, None if before is None else before.quote)
-            if order.is_open:
-                self._look_again(order, due_ns)
+    def _pull(self, turn: Turn, order: PaperOrder, before: Standing | None) -> None:
+        """The market has reached a stop."""
+        due_ns = self._due_of.get(order.number)
+        self.leave(order)
+        order = self._trigger(turn, order, None if before is None else before.quote)
+        if order.is_open:
+            self._look_again(order, due_ns)
 
     def _restate(self, turn: Turn, triggers: Triggers, moved: PaperOrder) -> None:
         triggers.remove(moved)
@@ -422,9 +415,11 @@ def is_resting_stop(order: PaperOrder) -> bool:
     return is_stop(order.terms) and not order.is_triggered
 
 
-def _interest(order: PaperOrder) -> Interest:
-    is_buy = order.side is OrderSide.BUY
-    return Interest(order.number, is_buy, limit_of(order.terms), order.leaves_quantity, order.priority)
+def _is_reached(order: PaperOrder, before: Standing | None, quote: Quote, until: Fraction | None) -> bool:
+    """Whether a market on its way to the quote had reached a resting order by then; None: it is there."""
+    if before is None or until is None:
+        return True
+    return place_on_the_way(order.side, limit_of(order.terms), before.quote, quote) <= until
 
 
 def _price_for(order: PaperOrder, quote: Quote, way_price: Decimal | None) -> Decimal | None:

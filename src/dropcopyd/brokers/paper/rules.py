@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from decimal import Decimal
+from fractions import Fraction
 from typing import Final
 
 from dropcopyd.brokers.paper.records import PaperOrder, Quote, Reason
@@ -119,6 +120,16 @@ def price_on_the_way(order: PaperOrder, before: Quote, after: Quote) -> Decimal:
     if limit is not None and (limit < before.ask if is_buy else limit > before.bid):
         return limit
     return price_at(order.side, after)
+
+
+def place_on_the_way(side: OrderSide, price: Decimal | None, before: Quote, after: Quote) -> Fraction:
+    """How far a market that moves through every price had come when it reached a price on that side: 0 at `before` (or
+    earlier, or for an order that takes any price), 1 at `after`."""
+    begin, end = price_at(side, before), price_at(side, after)
+    if price is None or begin == end:
+        return Fraction(0)
+    way = (Fraction(price) - Fraction(begin)) / (Fraction(end) - Fraction(begin))
+    return min(max(way, Fraction(0)), Fraction(1))
 
 
 def expiration_of(instrument: Instrument) -> int | None:

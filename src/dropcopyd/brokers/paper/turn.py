@@ -175,8 +175,9 @@ class Turn:
     ) -> tuple[PaperOrder, RunFill]:
         """Bust a fill (no quantity is left of it) or correct it. A filled order that has something left works again.
 
-        The holding gives the old figures back and takes the new ones: quantity and cash are as if the fill had always
-        been so; the average is that once the account has been flat. A bust gives its fees back.
+        The holding gives the old figures back and takes the new ones: quantity and equity are as if the fill had always
+        been so. Of what trades on margin the split of equity into cash and open profit is that once the account has
+        been flat. A bust gives its fees back.
         """
         filled = money.add(money.subtract(order.filled_quantity, fill.quantity), quantity)
         status = order.status
