@@ -253,6 +253,9 @@ class Registry(Protocol):
     async def disable_account(self, account_id: str, disabled_at_ns: int | None, entry: AuditEntry) -> None:
         """None enables it again."""
 
+    async def set_reconcile(self, account_id: str, seconds: int | None, version: int, entry: AuditEntry) -> bool:
+        """Whether the account's interval had that version; None is the gateway's own interval."""
+
     async def keys(self, organization_id: str, after: str, limit: int) -> list[KeyRecord]:
         """By id, those after a place."""
 

@@ -4,6 +4,7 @@ What the broker lists with its own execution id, or as an order, is mended; the 
 under way, or was not listed whole, is no break.
 """
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -343,3 +344,42 @@ async def test_a_difference_that_is_accepted_stands_quietly_until_it_changes_or_
     del gateway.broker.positions["MSFT"]
     await gateway.reconcile()
     assert [one[3] for one in await found(gateway)] == ["CHANGED", "AGREED"]
+
+
+# --- how often ------------------------------------------------------------------------------------------------------
+
+
+async def test_an_accounts_own_interval_is_set_by_rest_and_followed_at_once(gateway: Site) -> None:
+    """The gateway reconciles when asked only; its timer follows, and stops again."""
+    url = f"/v1/controls/accounts/{gateway.account_id}/reconciliation"
+
+    async def put(seconds: int | None, *, key: str = "", **headers: str) -> Any:
+        named = {name.replace("_", "-"): value for name, value in headers.items()} | ({"x-api-key": key} if key else {})
+        return await gateway.client.put(url, json={"reconcile_s": seconds}, headers=named)
+
+    first = await put(1)
+    assert first.status_code == 200, first.text
+    break_schemas.Interval.model_validate_json(first.content)
+    assert (first.json()["reconcile_s"], first.json()["version"]) == (1, 1)
+    await gateway.until("reconciliations", lambda run: run["trigger"] == "TIMER")
+    required, conflict = await put(0), await put(0, if_match="7")
+    assert (required.status_code, required.json()["code"]) == (428, "version_required")
+    assert (conflict.status_code, conflict.json()["code"], conflict.json()["version"]) == (412, "version_conflict", 1)
+    assert (await gateway.client.get(gateway.path)).json()["reconcile_s"] == 1
+    twice = await asyncio.gather(put(0, if_match='"1"'), put(0, if_match="1"))
+    assert sorted(answer.status_code for answer in twice) == [200, 412]
+    shown = (await gateway.client.get(gateway.path)).json()
+    assert (shown["reconcile_s"], shown["reconcile_version"]) == (0, 2)
+    assert (await put(None, if_match="2")).json()["reconcile_s"] is None
+    for bad in (-1, 1_000_001, "15", 1.5):
+        assert (await put(bad, if_match="3")).status_code == 422  # type: ignore[arg-type]
+    assert (await gateway.client.put(url, json={})).status_code == 422
+    assert (await put(5, key=gateway.read_key)).status_code == 403
+    assert (await put(5, key=gateway.foreign_key)).json()["code"] == "account_not_found"
+    lines = (await gateway.client.get("/v1/audit")).json()["data"]
+    changes = [line["detail"] for line in lines if line["action"] == "account.changed"]
+    assert changes == [
+        {"reconcile_s": "", "version": "3"},
+        {"reconcile_s": "0", "version": "2"},
+        {"reconcile_s": "1", "version": "1"},
+    ]

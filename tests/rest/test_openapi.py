@@ -69,6 +69,7 @@ ROUTES = {
     ("POST", "/v1/controls/evaluate"),
     ("PUT", "/v1/controls/accounts/{account_id}"),
     ("PUT", "/v1/controls/accounts/{account_id}/limits"),
+    ("PUT", "/v1/controls/accounts/{account_id}/reconciliation"),
     ("PUT", "/v1/controls/organization"),
     ("PUT", "/v1/controls/organization/limits"),
     ("PUT", "/v1/controls/symbols/{symbol}"),

@@ -99,6 +99,8 @@ class Account:
     roll_time: str = "00:00"
     reconcile_s: int | None = field(default=None, compare=False)
     """Seconds between its reconciliations; 0 = none by the timer, None = as the gateway does."""
+    reconcile_version: int = field(default=0, compare=False)
+    """Raised by each change of that; 0 = never changed."""
     created_at_ns: int = field(default=0, compare=False)
     disabled_at_ns: int | None = field(default=None, compare=False)
     """Since when it takes no creates and replaces, by its administrator's hand; None = it does."""

@@ -341,7 +341,7 @@ class Controls:
 
         def change(current: Control) -> Control:
             if version is not None or (current.manually_disabled and not disabled):
-                _require_version(current, version)
+                require_version(current.version, version)
             return replace(current, manually_disabled=disabled, manual_reason=reason)
 
         detail = {"reason": reason or ""}
@@ -352,7 +352,7 @@ class Controls:
 
         def change(current: Control) -> Control:
             if version is not None or current.version:
-                _require_version(current, version)
+                require_version(current.version, version)
             return replace(current, limits=limits)
 
         return await self._write(principal, named, change, AuditAction.CONTROL_CHANGED, {})
@@ -378,7 +378,7 @@ class Controls:
         """End a kill; needs the version. Raises DropcopyError as `switch`."""
 
         def change(current: Control) -> Control:
-            _require_version(current, version)
+            require_version(current.version, version)
             return replace(current, is_killed=False, breach=None)
 
         return await self._write(principal, named, change, AuditAction.KILL_RELEASED, {})
@@ -455,16 +455,17 @@ class Controls:
             del self._held[place]
 
 
-def _require_version(current: Control, version: int | None) -> None:
+def require_version(current: int, version: int | None) -> None:
+    """Whether a change is made on what is there. Raises DropcopyError: VERSION_REQUIRED, VERSION_CONFLICT."""
     if version is None:
         raise DropcopyError(
-            Code.VERSION_REQUIRED, f"this change needs the header If-Match with the version, now {current.version}"
+            Code.VERSION_REQUIRED, f"this change needs the header If-Match with the version, now {current}"
         )
-    if version != current.version:
+    if version != current:
         raise DropcopyError(
             Code.VERSION_CONFLICT,
-            f"the control has version {current.version}, not {version}; read it again",
-            version=current.version,
+            f"the control has version {current}, not {version}; read it again",
+            version=current,
         )
 
 

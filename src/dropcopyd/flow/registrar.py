@@ -10,6 +10,7 @@ from dropcopyd.domain.account import Account, BrokerKind, Organization, Principa
 from dropcopyd.domain.audit import AuditAction, AuditEntry
 from dropcopyd.domain.day import check_day
 from dropcopyd.errors import Code, DropcopyError, InvalidError
+from dropcopyd.flow.controls import require_version
 from dropcopyd.flow.ownership import Actors
 from dropcopyd.ports import Clock, Ids, NewAccount, Registry, Store
 
@@ -113,6 +114,25 @@ class Registrar:
         at_ns = self._clock.now_ns() if is_disabled else None
         await self._registry.disable_account(account.account_id, at_ns, entry)
         return await self._renewed(account)
+
+    async def set_reconcile(
+        self, principal: Principal, account: Account, seconds: int | None, version: int | None
+    ) -> Account:
+        """Give an account its own interval between reconciliations: 0 = none by the timer, None = as the gateway does.
+
+        Needs the version once it has one. Raises DropcopyError: VERSION_REQUIRED, VERSION_CONFLICT.
+        """
+        await self._store.accounts()  # the command line may have changed it
+        current = (await self._renewed(account)).reconcile_version
+        if version is not None or current:
+            require_version(current, version)
+        detail = {"reconcile_s": "" if seconds is None else str(seconds), "version": str(current + 1)}
+        entry = self._entry(principal, AuditAction.ACCOUNT_CHANGED, account.account_id, detail, account.account_id)
+        is_done = await self._registry.set_reconcile(account.account_id, seconds, current, entry)
+        changed = await self._renewed(account)
+        if not is_done:  # another change came first
+            require_version(changed.reconcile_version, current)
+        return changed
 
     async def _renewed(self, account: Account) -> Account:
         """The account as it is now, also for decisions from here on."""

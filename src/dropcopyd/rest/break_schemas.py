@@ -12,6 +12,7 @@ from dropcopyd.domain.breaks import BreakKind
 from dropcopyd.domain.instrument import AssetClass
 from dropcopyd.domain.order import OrderSide
 from dropcopyd.domain.reconciliation import BreakStatus, Closing, Figure, ResolutionAction, Trigger, Verdict
+from dropcopyd.rest.control_bodies import Whole
 from dropcopyd.rest.schemas import Amount, Position, Shape, Time, Uuid
 
 _AMOUNT = r"[0-9]{1,20}(\.[0-9]{1,18})?$"
@@ -35,6 +36,21 @@ class Reconciliation(Shape):
     closed: int
     standing: int = Field(description="Tickets open or accepted after it.")
     detail: str | None
+
+
+class Interval(Shape):
+    """How often an account is reconciled: its own interval, null = as the gateway does, 0 = never by the timer."""
+
+    account_id: Uuid
+    organization_id: Uuid
+    reconcile_s: int | None
+    version: int
+
+
+class SetInterval(Shape):
+    """Seconds between reconciliations; 0 = none by the timer, null = as the gateway does."""
+
+    reconcile_s: Whole | None
 
 
 class ReconciliationPage(Shape):

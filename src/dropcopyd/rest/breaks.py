@@ -13,7 +13,7 @@ from dropcopyd.errors import Code, InvalidError, NotFoundError
 from dropcopyd.rest import break_schemas, control_bodies, openapi
 from dropcopyd.rest import listing as lists
 from dropcopyd.rest.body import read_json
-from dropcopyd.rest.gate import Dependencies, admit, answer, uuid_parameter
+from dropcopyd.rest.gate import Dependencies, admit, answer, if_match, uuid_parameter
 from dropcopyd.rest.read import ACCOUNT, described_route
 from dropcopyd.rest.times import parse_time, render_time
 
@@ -22,8 +22,10 @@ _ONE: Final = openapi.ADMISSION_CODES
 _PAGE: Final = (*openapi.ADMISSION_CODES, Code.INVALID_CURSOR)
 _RECONCILIATIONS: Final = f"{ACCOUNT}/reconciliations"
 _BREAKS: Final = f"{ACCOUNT}/breaks"
+_INTERVAL: Final = "/v1/controls/accounts/{account_id}/reconciliation"
 _AMOUNTS: Final = ("quantity_delta", "cost_delta", "cash_delta", "quantity", "price")
 _ASK_CODES: Final = (*_ONE, Code.ACCOUNT_HALTED, Code.NOT_READY, Code.OVERLOADED, Code.DRAINING)
+_INTERVAL_CODES: Final = (*_ONE, *openapi.BODY_CODES, Code.VERSION_REQUIRED, Code.VERSION_CONFLICT)
 _RESOLVE_CODES: Final = (
     *_ONE,
     *(Code.UNSUPPORTED_MEDIA_TYPE, Code.BODY_TOO_LARGE, Code.REQUEST_TIMEOUT, Code.INVALID_JSON),
@@ -32,13 +34,14 @@ _RESOLVE_CODES: Final = (
 
 
 class BreakRoutes:
-    """.../reconciliations and .../breaks of an account"""
+    """.../reconciliations and .../breaks of an account, and how often it is reconciled"""
 
     def __init__(self, dependencies: Dependencies) -> None:
         self._access = dependencies.access
         self._queries = dependencies.record.queries
         self._reconciliations = dependencies.reconciliations
         self._resolutions = dependencies.resolutions
+        self._registrar = dependencies.registrar
         self._limits = dependencies.limits
 
     def router(self) -> APIRouter:
@@ -78,6 +81,17 @@ class BreakRoutes:
             responses=openapi.answers(200, break_schemas.Break, "The break after it", _RESOLVE_CODES),
             openapi_extra=openapi.details(
                 account, openapi.BREAK_ID, body=break_schemas.Resolve, scope=Scope.CONTROLS_EDIT
+            ),
+        )
+        router.add_api_route(
+            _INTERVAL,
+            self.set_interval,
+            methods=["PUT"],
+            summary="Set how often an account is reconciled",
+            response_model=None,
+            responses=openapi.answers(200, break_schemas.Interval, "The interval after it", _INTERVAL_CODES),
+            openapi_extra=openapi.details(
+                account, openapi.IF_MATCH, body=break_schemas.SetInterval, scope=Scope.CONTROLS_EDIT
             ),
         )
         return router
@@ -124,6 +138,20 @@ class BreakRoutes:
         body = control_bodies.read(break_schemas.Resolve, await read_json(request, self._limits))
         decision, asked = _decision(body)
         return answer(_break(await self._resolutions.resolve(principal, account, break_id, decision, asked)))
+
+    async def set_interval(self, request: Request) -> Response:
+        """In force within seconds."""
+        principal, account = await admit(self._access, request, Scope.CONTROLS_EDIT)
+        body = control_bodies.read(break_schemas.SetInterval, await read_json(request, self._limits))
+        changed = await self._registrar.set_reconcile(principal, account, body.reconcile_s, if_match(request))
+        return answer(
+            {
+                "account_id": changed.account_id,
+                "organization_id": changed.organization_id,
+                "reconcile_s": changed.reconcile_s,
+                "version": changed.reconcile_version,
+            }
+        )
 
     async def _asked(self, request: Request, kind: lists.Kind) -> tuple[str, lists.Asked]:
         _, account = await admit(self._access, request, Scope.RECORDS_READ, *kind.known)

@@ -1,6 +1,5 @@
 """The routes of controls: switches and limits, what they would refuse, mass cancel, kill, and the audit log."""
 
-import re
 from typing import Any, Final
 
 from fastapi import APIRouter, Request
@@ -14,19 +13,19 @@ from dropcopyd.errors import Code, InvalidError
 from dropcopyd.flow.access import parse_uuid
 from dropcopyd.flow.masscancel import CancelFilter, Cancelled
 from dropcopyd.rest import control_bodies, cursor, openapi, schemas
-from dropcopyd.rest.body import one_header, read_json
+from dropcopyd.rest.body import read_json
 from dropcopyd.rest.gate import (
     Dependencies,
     admit,
     answer,
     identify,
+    if_match,
     page_limit,
     query_parameter,
     refuse_unknown_parameters,
 )
 from dropcopyd.rest.times import render_time
 
-_VERSION: Final = re.compile(r'"?([0-9]{1,18})"?', re.ASCII)
 _NEWEST: Final = 2**62
 _VERSION_CODES: Final = (Code.VERSION_REQUIRED, Code.VERSION_CONFLICT)
 _ACCOUNT: Final = "/v1/controls/accounts/{account_id}"
@@ -187,7 +186,7 @@ class ControlRoutes:
     async def release_account(self, request: Request) -> Response:
         """Orders are taken again."""
         principal, account = await admit(self._access, request, Scope.CONTROLS_EDIT)
-        version = _if_match(request)
+        version = if_match(request)
         return answer(_control(await self._controls.release(principal, _of_account(self, account), version)))
 
     async def kill_organization(self, request: Request) -> Response:
@@ -201,7 +200,7 @@ class ControlRoutes:
         """Orders are taken again."""
         principal = await self._organization(request, Scope.CONTROLS_EDIT)
         control = self._of_organization(principal)
-        return answer(_control(await self._controls.release(principal, control, _if_match(request))))
+        return answer(_control(await self._controls.release(principal, control, if_match(request))))
 
     # --- inside ---------------------------------------------------------------------------------------------------
 
@@ -219,14 +218,14 @@ class ControlRoutes:
             current,
             disabled=asked.manually_disabled,
             reason=asked.manual_reason,
-            version=_if_match(request),
+            version=if_match(request),
         )
 
     async def _limit(self, request: Request, principal: Principal, current: Control) -> Control:
         limits = control_bodies.read(control_bodies.Limits, await read_json(request, self._limits)).limits()
         if limits.is_watched and current.scope is ControlScope.SYMBOL:
             raise InvalidError("losses are watched of accounts and organizations", pointer="/daily_loss_max")
-        return await self._controls.limit(principal, current, limits, _if_match(request))
+        return await self._controls.limit(principal, current, limits, if_match(request))
 
     def _of_organization(self, principal: Principal) -> Control:
         organization_id = principal.organization_id
@@ -239,17 +238,6 @@ class ControlRoutes:
 
 def _of_account(routes: ControlRoutes, account: Account) -> Control:
     return routes._controls.control(account.organization_id, ControlScope.ACCOUNT, account.account_id)
-
-
-def _if_match(request: Request) -> int | None:
-    """The version of an If-Match header, with or without quotes. Raises InvalidError for anything else."""
-    text = one_header(request, "if-match", Code.INVALID_ARGUMENT)
-    if text is None:
-        return None
-    match = _VERSION.fullmatch(text)
-    if match is None:
-        raise InvalidError("the header If-Match takes the control's version, a whole number")
-    return int(match[1])
 
 
 def _control(control: Control) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from dropcopyd.domain.account import Account, Principal, Scope
 from dropcopyd.domain.limits import Limits
-from dropcopyd.errors import DropcopyError, InvalidError
+from dropcopyd.errors import Code, DropcopyError, InvalidError
 from dropcopyd.flow.access import Access, credential_of, parse_uuid
 from dropcopyd.flow.controls import Controls
 from dropcopyd.flow.disconnect import DisconnectCancels
@@ -30,9 +30,11 @@ from dropcopyd.flow.streams import Streams
 from dropcopyd.observe import Metrics
 from dropcopyd.ports import Clock
 from dropcopyd.record import Record
+from dropcopyd.rest.body import one_header
 from dropcopyd.rest.errors import parameter_error
 
 _ENCODER: Final = json.JSONEncoder(separators=(",", ":"))
+_VERSION: Final = re.compile(r'"?([0-9]{1,18})"?', re.ASCII)
 _INTEGER: Final = re.compile(r"(-?)0*([0-9]+)", re.ASCII)
 
 
@@ -156,3 +158,14 @@ def answer(content: Mapping[str, Any], status: int = 200, headers: Mapping[str, 
     """A JSON answer that no cache may keep."""
     body = _ENCODER.encode(content).encode()
     return Response(body, status, {"cache-control": "no-store", **(headers or {})}, "application/json")
+
+
+def if_match(request: Request) -> int | None:
+    """The version of an If-Match header, with or without quotes. Raises InvalidError for anything else."""
+    text = one_header(request, "if-match", Code.INVALID_ARGUMENT)
+    if text is None:
+        return None
+    match = _VERSION.fullmatch(text)
+    if match is None:
+        raise InvalidError("the header If-Match takes the control's version, a whole number")
+    return int(match[1])

@@ -181,6 +181,7 @@ def document(app: FastAPI) -> Json:
         (submission.MintToken, "validation"),
         *((body, "validation") for body in (*CONTROL_BODIES, *PAPER_BODIES, *admin_bodies.BODIES)),
         (break_schemas.Resolve, "validation"),
+        (break_schemas.SetInterval, "validation"),
         (schemas.Problem, "validation"),
     ]
     _, shared = models_json_schema(models, ref_template=_REF)

@@ -93,6 +93,8 @@ def account(record: AccountRecord) -> Json:
         "disabled_at": _time(record.account.disabled_at_ns),
         "time_zone": record.account.time_zone,
         "roll_time": record.account.roll_time,
+        "reconcile_s": record.account.reconcile_s,
+        "reconcile_version": record.account.reconcile_version,
         "head": record.head,
         "oldest": record.oldest,
     }

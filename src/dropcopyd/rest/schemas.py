@@ -301,6 +301,10 @@ class Account(Shape):
     disabled_at: Time | None
     time_zone: str
     roll_time: str
+    reconcile_s: int | None = Field(
+        description="Its own interval between reconciliations; 0 = none by the timer, null = as the gateway does."
+    )
+    reconcile_version: int = Field(description="Raised by each change of that; 0 = never changed.")
     head: int
     oldest: int
 

@@ -21,7 +21,7 @@ from dropcopyd.ports import NewAccount
 from dropcopyd.store import keys, migrate, rows
 from dropcopyd.store.controls import put_audit
 from dropcopyd.store.keycache import Mark
-from dropcopyd.store.registry import insertion_of, set_account_disabled
+from dropcopyd.store.registry import insertion_of, set_account_disabled, set_account_reconcile
 
 _Result = TypeVar("_Result")
 
@@ -164,7 +164,7 @@ class Admin:
         entry = self._entry(self._organization_of(account_id), AuditAction.ACCOUNT_CHANGED, account_id, detail)
 
         def work(connection: sqlite3.Connection) -> None:
-            connection.execute("UPDATE accounts SET reconcile_s = ? WHERE account_id = ?", (seconds, account_id))
+            set_account_reconcile(connection, account_id, seconds)
             put_audit(connection, entry)
 
         self._transact(work)

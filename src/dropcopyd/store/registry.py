@@ -56,6 +56,13 @@ class SqliteRegistry:
         await self._transact(work)
         await self._refreshed()
 
+    async def set_reconcile(self, account_id: str, seconds: int | None, version: int, entry: AuditEntry) -> bool:
+        done = await self._audited(
+            lambda connection: set_account_reconcile(connection, account_id, seconds, version), entry
+        )
+        await self._refreshed()
+        return bool(done)
+
     async def _named(self, statement: str, values: tuple[object, ...], entry: AuditEntry, refusal: str) -> None:
         """A write that gives a name. Raises DropcopyError(NAME_IN_USE)."""
 
@@ -136,6 +143,17 @@ def insertion_of(account: NewAccount) -> tuple[str, tuple[object, ...]]:
         account.roll_time,
         account.created_at_ns,
     )
+
+
+def set_account_reconcile(
+    connection: sqlite3.Connection, account_id: str, seconds: int | None, version: int | None = None
+) -> bool:
+    """Give an account an interval of its own; False when it has not that version (any, when none is given)."""
+    statement = (
+        "UPDATE accounts SET reconcile_s = ?, reconcile_version = reconcile_version + 1"
+        " WHERE account_id = ? AND reconcile_version = coalesce(?, reconcile_version)"
+    )
+    return bool(connection.execute(statement, (seconds, account_id, version)).rowcount)
 
 
 def set_account_disabled(connection: sqlite3.Connection, account_id: str, disabled_at_ns: int | None) -> bool:

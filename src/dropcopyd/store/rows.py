@@ -306,6 +306,7 @@ def account_of(row: Row) -> Account:
         time_zone=row["time_zone"],
         roll_time=row["roll_time"],
         reconcile_s=row["reconcile_s"],
+        reconcile_version=row["reconcile_version"],
         created_at_ns=row["created_at_ns"],
         disabled_at_ns=row["disabled_at_ns"],
     )
