@@ -6,6 +6,7 @@ Whoever may write the folder is the operator; the audit log calls him that.
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -13,7 +14,7 @@ import typer
 
 from dropcopyd.brokers.paper import Profile, parse_plan, render_plan
 from dropcopyd.domain import money
-from dropcopyd.domain.account import BrokerKind, Scope
+from dropcopyd.domain.account import NAME_CHARACTERS_MAX, BrokerKind, Scope
 from dropcopyd.domain.attenuation import Attenuation
 from dropcopyd.domain.keys import KeyRecord, KeySettings, network_of
 from dropcopyd.domain.order import OrderSide
@@ -22,6 +23,7 @@ from dropcopyd.flow.access import digest, mint_key, mint_secret
 from dropcopyd.flow.keyring import OVERLAP_S_MAX
 from dropcopyd.node import read_pepper, seed_instruments
 from dropcopyd.store.admin import Admin
+from dropcopyd.store.migrate import DATABASE_NAME
 from dropcopyd.system import RandomIds, SystemClock
 
 orgs = typer.Typer(help="Organizations.", no_args_is_help=True)
@@ -53,9 +55,9 @@ Organization = Annotated[str, typer.Option(help="name or id of the organization"
 @orgs.command("add")
 def add_organization(name: str, *, data: Data = Path("data")) -> None:
     """Add an organization; prints its id."""
-    organization_id = RandomIds().uuid()
-    with opened(data) as admin:
-        admin.add_organization(organization_id, name)
+    organization_id, checked = RandomIds().uuid(), _name(name)
+    with opened(data, creates=True) as admin:
+        admin.add_organization(organization_id, checked)
     typer.echo(organization_id)
 
 
@@ -112,7 +114,7 @@ def add_account(
         admin.add_account(
             account_id,
             _organization(admin, org),
-            name,
+            _name(name),
             broker,
             settings,
             time_zone=time_zone or "UTC",
@@ -204,7 +206,7 @@ def add_key(
     ids, clock = RandomIds(), SystemClock()
     key_id, api_key = mint_key(ids)
     settings = KeySettings(
-        name=name,
+        name=_name(name),
         scopes=frozenset(scope or Scope),
         account_ids=frozenset(account) if account else None,
         expires_at_ns=None if expires_in is None else clock.now_ns() + expires_in * _NS,
@@ -298,8 +300,10 @@ def plan(
 
 
 @contextmanager
-def opened(data: Path) -> Iterator[Admin]:
-    """The operator's hand on a folder, its catalogue in place."""
+def opened(data: Path, *, creates: bool = False) -> Iterator[Admin]:
+    """The operator's hand on a folder, its catalogue in place. Only `creates` makes a folder: names are misspelt."""
+    if not creates and not (data / DATABASE_NAME).is_file():
+        raise DropcopyError(Code.INVALID_ARGUMENT, f"there is no journal in {data}; `orgs add` or `dev` makes one")
     clock = SystemClock()
     seed_instruments(data, clock.now_ns())
     admin = Admin(data, clock.now_ns())
@@ -323,11 +327,20 @@ def _network(text: str) -> str:
         raise DropcopyError(Code.INVALID_ARGUMENT, f"--address: {error}") from error
 
 
-def _amount(option: str, text: str | None) -> Any:
+def _name(text: str) -> str:
+    if not (0 < len(text) <= NAME_CHARACTERS_MAX and text.isprintable()):
+        raise DropcopyError(Code.INVALID_ARGUMENT, f"a name has 1 to {NAME_CHARACTERS_MAX} printable characters")
+    return text
+
+
+def _amount(option: str, text: str | None) -> Decimal | None:
     try:
-        return None if text is None else money.parse(text)
+        amount = None if text is None else money.parse(text)
     except ValueError as error:
         raise DropcopyError(Code.INVALID_ARGUMENT, f"{option}: {error}") from error
+    if amount is not None and amount <= 0:
+        raise DropcopyError(Code.INVALID_ARGUMENT, f"{option}: must be above zero")
+    return amount
 
 
 def _echo(line: dict[str, Any]) -> None:

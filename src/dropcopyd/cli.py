@@ -4,11 +4,13 @@ import asyncio
 import csv
 import json
 import signal
+import sqlite3
 import sys
 from collections.abc import Callable, Coroutine
 from dataclasses import asdict
+from importlib import metadata
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NoReturn
 
 import structlog
 import typer
@@ -54,32 +56,79 @@ for name, group in (
     app.add_typer(group, name=name)
 
 _PRICES_HELP: Final = (
-    "synthetic[:SEED], or bars|quotes|trades:SYMBOL=PATH[@SPEED], CSV or Parquet (repeatable);"
+    "synthetic[:SEED], or bars|quotes|trades:SYMBOL=PATH\\[@SPEED], CSV or Parquet (repeatable);"
     " instruments without a file stay synthetic"
 )
 _CHAOS_HELP: Final = "make the broker misbehave, from a seed (repeatable): mild, seed=7, drops=0.02; see docs/paper.md"
 _CLOCK_HELP: Final = "the time to begin at, as 2026-11-24T09:25:00-05:00, with @60 at sixty times its pace"
 
 
+_FILE_AT_FAULT: Final = (sqlite3.DatabaseError, sqlite3.OperationalError)
+"""These themselves; what is derived from them finds fault with a statement."""
+_WRONG_USAGE: Final = frozenset((Code.INVALID_ARGUMENT, Code.INVALID_CONFIGURATION, Code.NOT_SUPPORTED))
+"""What another command line or settings file would have avoided."""
+
+
 def main() -> None:
-    """Run the command line; a failure is one line on stderr and exit code 1 (2 for wrong usage)."""
+    """Run the command line; a failure is one line on stderr and exit code 1 (2 for wrong usage or configuration)."""
     try:
-        app()
+        sys.exit(app(standalone_mode=False))
     except Exception as error:
-        cause = _told(error)
+        if hasattr(error, "format_message"):  # of the library of command lines, under whichever name it has it
+            _fail(_usage_fault(error), 2)
+        cause = _cause(error)
         if cause is None:
             raise
-        sys.stderr.write(f"dropcopyd: {cause}\n")
-        sys.exit(1)
+        is_usage = isinstance(cause, DropcopyError) and cause.code in _WRONG_USAGE
+        _fail(_text_of(cause), 2 if is_usage else 1)
 
 
-def _told(error: BaseException) -> str | None:
-    """What to tell of a failure that has an explanation, also from within a TaskGroup; None for a bug."""
+def _fail(text: str, code: int) -> NoReturn:
+    if text:
+        sys.stderr.write(f"dropcopyd: {' '.join(text.split())}\n")
+    sys.exit(code)
+
+
+def _usage_fault(error: Any) -> str:
+    """What is wrong with the words, and where to look; "" where the help has been printed instead."""
+    text, context = error.format_message(), getattr(error, "ctx", None)
+    return f"{text.rstrip('.')}; see {context.command_path} --help" if text and context is not None else text
+
+
+def _cause(error: BaseException) -> DropcopyError | OSError | sqlite3.DatabaseError | None:
+    """The failure that has an explanation, also from within a TaskGroup; None for a bug."""
     if isinstance(error, BaseExceptionGroup):
-        return next((told for inner in error.exceptions if (told := _told(inner)) is not None), None)
-    if isinstance(error, DropcopyError):
-        return error.message
-    return str(error) if isinstance(error, OSError) else None
+        return next((found for inner in error.exceptions if (found := _cause(inner)) is not None), None)
+    if isinstance(error, sqlite3.DatabaseError) and type(error) not in (
+        sqlite3.DatabaseError,
+        sqlite3.OperationalError,
+    ):
+        return None  # what is wrong is a statement, not the file
+    return error if isinstance(error, DropcopyError | OSError | sqlite3.DatabaseError) else None
+
+
+def _text_of(cause: DropcopyError | OSError | sqlite3.DatabaseError) -> str:
+    if isinstance(cause, sqlite3.DatabaseError):
+        return f"the database of the folder cannot be used: {cause}"
+    if isinstance(cause, OSError) and cause.filename and cause.strerror:
+        return f"{cause.filename}: {cause.strerror}"
+    return str(cause)
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"dropcopyd {metadata.version('dropcopyd')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="print the version and end")
+    ] = False,
+) -> None:
+    """The Dropcopy gateway: orders in over REST, live broker context out over gRPC."""
 
 
 @app.command(name="dev")
@@ -156,14 +205,18 @@ def run_scenarios(file: Annotated[Path, typer.Argument(metavar="FILE", help="sce
 
 async def _play(file: Path) -> int:
     passed = failed = 0
-    async for verdict in scenarios.play_file(file):
+    try:
+        paths = scenarios.read_file(file)
+    except ValueError as error:
+        raise DropcopyError(Code.INVALID_ARGUMENT, f"{file}: {error}") from error
+    async for verdict in scenarios.play(paths):
         typer.echo(verdict.line)
         passed, failed = passed + (verdict.problem is None), failed + (verdict.problem is not None)
     typer.echo(f"{passed} passed, {failed} failed")
     return failed
 
 
-@app.command()
+@app.command(name="serve")
 def serve(
     settings_file: Annotated[Path | None, typer.Option("--config", metavar="FILE", help="settings, TOML")] = None,
 ) -> None:
@@ -254,13 +307,16 @@ def import_instruments(file: Path, *, data: Data = Path("data")) -> None:
     """Add instruments from a CSV file, all or none; see docs/instruments.md for its columns."""
     try:
         with file.open(encoding="utf-8", newline="") as lines:
-            found = instruments_of(csv.DictReader(lines))
+            rows = csv.DictReader(lines)
+            if missing := {"asset_class", "symbol"}.difference(rows.fieldnames or ()):
+                raise ValueError(f"the header lacks {', '.join(sorted(missing))}")
+            found = instruments_of(rows)
         calendars = {name for one in found if (name := getattr(one, "calendar", None))}
         if calendars:
             check_calendars(sorted(calendars))
     except (ValueError, csv.Error) as error:
         raise DropcopyError(Code.INVALID_ARGUMENT, f"{file}: {error}") from error
-    with opened(data) as admin:
+    with opened(data, creates=True) as admin:
         added = admin.add_instruments(found)
     typer.echo(f"{added} new of {len(found)} instruments")
 
@@ -308,8 +364,10 @@ def _welcome(addresses: Addresses, ca: Path, identity: dev.Identity) -> str:
   account     {identity.account_id}
 
 Try, in another terminal:
-  export DROPCOPY_REST={addresses.rest} DROPCOPY_GRPC={addresses.grpc}
-  export DROPCOPY_API_KEY={identity.api_key} DROPCOPY_ACCOUNT={identity.account_id}
+  export DROPCOPY_REST={addresses.rest}
+  export DROPCOPY_GRPC={addresses.grpc}
+  export DROPCOPY_API_KEY={identity.api_key}
+  export DROPCOPY_ACCOUNT={identity.account_id}
   dropcopy watch
   dropcopy submit --symbol AAPL --side buy --quantity 10
 

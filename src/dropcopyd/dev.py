@@ -12,6 +12,7 @@ from typing import Final
 import trustme
 
 from dropcopyd.domain.account import BrokerKind, Scope
+from dropcopyd.errors import Code, DropcopyError
 from dropcopyd.flow.access import digest, mint_key
 from dropcopyd.node import read_pepper
 from dropcopyd.ports import Clock, Ids
@@ -46,7 +47,11 @@ def settle_identity(folder: Path, clock: Clock, ids: Ids, settings: str = "") ->
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = folder / IDENTITY_NAME
     if path.exists():
-        return Identity(**json.loads(path.read_text("utf-8")))
+        try:
+            return Identity(**json.loads(path.read_text("utf-8")))
+        except (TypeError, ValueError) as error:
+            message = f"{path} is not what `dropcopyd dev` wrote there; move it away for another key"
+            raise DropcopyError(Code.INVALID_CONFIGURATION, message) from error
     key_id, api_key = mint_key(ids)
     identity = Identity(ids.uuid(), ids.uuid(), api_key)
     admin = Admin(folder, clock.now_ns())

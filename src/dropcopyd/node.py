@@ -4,7 +4,8 @@ import asyncio
 import csv
 import os
 import secrets
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
@@ -99,7 +100,7 @@ class Node:
     async def run(self, on_ready: Callable[[Addresses], None], stop: asyncio.Event) -> None:
         """Open, tell where, serve until `stop` is set, drain and close.
 
-        Raises DropcopyError when it cannot open (folder in use, unusable settings), OSError for a port in use.
+        Raises DropcopyError when it cannot open (folder or port in use, unusable settings).
         """
         seed_instruments(self._settings.data, self._clock.now_ns())
         store = open_store(
@@ -161,7 +162,7 @@ class Node:
         for account in accounts:
             await parts.ingest.begin(account.account_id)
         await parts.losses.open()
-        services.create_task(parts.rest.run())
+        services.create_task(self._serve_rest(parts.rest))
         await parts.rest.started()
         addresses = await self._open_ports(parts)
         services.create_task(parts.broker.run(parts.ingest))
@@ -370,24 +371,47 @@ class Node:
             is_plain=self._settings.plain_writer,
         )
 
+    async def _serve_rest(self, rest: RestServer) -> None:
+        with _listening("rest_port", self._settings.rest_host, self._settings.rest_port):
+            await rest.run()
+
     async def _open_ports(self, parts: "_Parts") -> Addresses:
         grpc, grpc_tls = await open_grpc_ports(parts.grpc, self._settings)
         return Addresses(f"http://{self._settings.rest_host}:{parts.rest.port}", grpc, grpc_tls)
 
 
 async def open_grpc_ports(server: GrpcServer, settings: Settings) -> tuple[str | None, str | None]:
-    """Open the plaintext and the TLS port, where they are set; their addresses. Raises DropcopyError, OSError."""
+    """Open the plaintext and the TLS port, where they are set; their addresses. Raises DropcopyError."""
     grpc = grpc_tls = None
     if settings.grpc_port is not None:
-        port = await server.open(Port(settings.grpc_host, settings.grpc_port))
+        with _listening("grpc_port", settings.grpc_host, settings.grpc_port):
+            port = await server.open(Port(settings.grpc_host, settings.grpc_port))
         grpc = f"{settings.grpc_host}:{port}"
     if settings.grpc_tls_port is not None:
         if settings.tls_certificate is None or settings.tls_key is None:
             raise DropcopyError(Code.INVALID_CONFIGURATION, "the TLS port needs tls_certificate and tls_key")
-        context = tls_context(str(settings.tls_certificate), str(settings.tls_key))
-        port = await server.open(Port(settings.grpc_tls_host, settings.grpc_tls_port, context))
+        try:
+            context = tls_context(str(settings.tls_certificate), str(settings.tls_key))
+        except OSError as error:
+            files = f"{settings.tls_certificate} and {settings.tls_key}"
+            raise DropcopyError(Code.INVALID_CONFIGURATION, f"the TLS port cannot use {files}: {error}") from error
+        with _listening("grpc_tls_port", settings.grpc_tls_host, settings.grpc_tls_port):
+            port = await server.open(Port(settings.grpc_tls_host, settings.grpc_tls_port, context))
         grpc_tls = f"{_name_of(settings.grpc_tls_host)}:{port}"
     return grpc, grpc_tls
+
+
+@contextmanager
+def _listening(setting: str, host: str, port: int) -> Iterator[None]:
+    """Names the setting where a port cannot be opened."""
+    try:
+        yield
+    except OSError as error:
+        is_system = error.errno is not None and error.errno > 0  # a host that is not found has a number of its own
+        cause = os.strerror(error.errno) if is_system and error.errno is not None else error.strerror
+        raise DropcopyError(
+            Code.INVALID_CONFIGURATION, f"{setting}: cannot listen on {host}:{port}: {cause}"
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)

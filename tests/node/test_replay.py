@@ -224,5 +224,5 @@ async def refused(*arguments: str) -> str:
         *(sys.executable, "-m", "dropcopyd", "replay", *arguments), stderr=asyncio.subprocess.PIPE
     )
     _, errors = await asyncio.wait_for(process.communicate(), WAIT_S)
-    assert process.returncode == 1
+    assert process.returncode == 2
     return errors.decode()

@@ -2,8 +2,12 @@
 
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Final
 
 from dropcopyd.domain.attenuation import UNATTENUATED, Attenuation
+
+NAME_CHARACTERS_MAX: Final = 64
+"""Of the names of organizations, accounts and keys."""
 
 
 class BrokerKind(StrEnum):

@@ -1,9 +1,19 @@
 """Every limit of the daemon, each with its unit in its name and its default; `config` fills them."""
 
 from dataclasses import dataclass
+from typing import Final
 
 KIB = 1024
 MIB = 1024 * KIB
+
+MAY_BE_ZERO: Final = frozenset(
+    (
+        *("streams_per_organization", "cancels_per_key", "exports_at_once"),
+        *("drain_s", "reconcile_s", "doubt_grace_s", "retention_s"),
+        *("linger_s", "first_message_s", "end_flush_s", "flush_delay_ms"),
+    )
+)
+"""Where none has a meaning; every other limit is above zero."""
 
 
 @dataclass(frozen=True, slots=True)

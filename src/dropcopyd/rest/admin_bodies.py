@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from dropcopyd.domain import money
-from dropcopyd.domain.account import BrokerKind, Scope
+from dropcopyd.domain.account import NAME_CHARACTERS_MAX, BrokerKind, Scope
 from dropcopyd.domain.attenuation import UNATTENUATED, Attenuation
 from dropcopyd.domain.order import OrderSide
 from dropcopyd.flow.registrar import AccountRequest, PaperRequest
@@ -13,7 +13,13 @@ from dropcopyd.rest.control_bodies import Positive, Reason, Symbol
 from dropcopyd.rest.schemas import Amount, Shape, Time, Uuid
 
 Name = Annotated[
-    str, Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$", description="Printable characters.")
+    str,
+    Field(
+        min_length=1,
+        max_length=NAME_CHARACTERS_MAX,
+        pattern=r"^[^\x00-\x1f\x7f]+$",
+        description="Printable characters.",
+    ),
 ]
 TimeZone = Annotated[str, Field(min_length=1, max_length=64, description="IANA name: America/New_York.")]
 RollTime = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", description="HH:MM.")]

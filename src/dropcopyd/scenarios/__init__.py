@@ -5,6 +5,6 @@ after every row the order as the stream last told it is compared with what the r
 a file, `stage` an account with its stream, `path` one path on it, `run` the gateway and its accounts.
 """
 
-from dropcopyd.scenarios.run import Gateway, Verdict, gateway, play_file
+from dropcopyd.scenarios.run import Gateway, Verdict, gateway, play, read_file
 
-__all__ = ["Gateway", "Verdict", "gateway", "play_file"]
+__all__ = ["Gateway", "Verdict", "gateway", "play", "read_file"]

@@ -24,6 +24,9 @@ from dropcopyd.scenarios.words import Row
 from dropcopyd.store.admin import Admin
 from dropcopyd.system import RandomIds, SystemClock
 
+Played = tuple[str, list[Row], list[str]]
+"""A path's name, its rows, the quirks of its source."""
+
 
 @dataclass(slots=True)
 class Verdict:
@@ -39,14 +42,23 @@ class Verdict:
         return f"{self.name}: {told}" + "".join(f"; quirk {quirk}" for quirk in self.quirks)
 
 
-async def play_file(path: FilePath) -> AsyncIterator[Verdict]:
-    """The verdicts of a file's paths, as they come."""
-    scenarios = json.loads(path.read_text("utf-8"))  # noqa: ASYNC240  before anything runs
-    paths = [
-        (f"{one['id']} ({one.get('fix', '?')}) {name}", rows, one.get("quirks", []))
-        for one in scenarios
-        for name, rows in zip(one.get("path_names") or map(str, range(len(one["paths"]))), one["paths"], strict=False)
-    ]
+def read_file(path: FilePath) -> list[Played]:
+    """A file's paths, each with its name and the quirks of its source. Raises ValueError, OSError."""
+    scenarios = json.loads(path.read_text("utf-8"))
+    try:
+        return [
+            (f"{one['id']} ({one.get('fix', '?')}) {name}", rows, one.get("quirks", []))
+            for one in scenarios
+            for name, rows in zip(
+                one.get("path_names") or map(str, range(len(one["paths"]))), one["paths"], strict=False
+            )
+        ]
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError("must be a list of scenarios, each with its id and paths") from error
+
+
+async def play(paths: list[Played]) -> AsyncIterator[Verdict]:
+    """The verdicts of the paths, as they come."""
     with tempfile.TemporaryDirectory(prefix="dropcopy-scenarios-") as folder:
         async for verdict in _play_all(FilePath(folder), paths):
             yield verdict
@@ -79,7 +91,7 @@ async def gateway(folder: FilePath, accounts: list[str]) -> AsyncIterator[Gatewa
             stop.set()
 
 
-async def _play_all(folder: FilePath, paths: list[tuple[str, list[Row], list[str]]]) -> AsyncIterator[Verdict]:
+async def _play_all(folder: FilePath, paths: list[Played]) -> AsyncIterator[Verdict]:
     ids = RandomIds()
     accounts = [ids.uuid() for _ in paths]
     async with gateway(folder, accounts) as running:

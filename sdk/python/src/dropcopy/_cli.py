@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
@@ -34,11 +35,15 @@ from dropcopy._watch import watch as show
 if TYPE_CHECKING:
     from dropcopy._client import Client
 
-EXIT_CODES: Final = """Exit codes: 0 done; 1 refused by the gateway; 2 wrong usage or configuration; 3 in doubt: the
-command may or may not have been accepted, ask again with the key that is printed; 4 no connection, nothing was sent;
-5 an answer that makes no sense; 70 a bug; 130 interrupted."""
-_CONNECTION_HELP: Final = """How to connect, first found wins: the flags; --connect FILE with the line that
-`dropcopyd dev --json` prints; DROPCOPY_REST, DROPCOPY_GRPC, DROPCOPY_API_KEY, DROPCOPY_CA, DROPCOPY_ACCOUNT."""
+EXIT_CODES: Final = (
+    "Exit codes: 0 done; 1 refused by the gateway; 2 wrong usage or configuration; 3 in doubt: the command may or"
+    " may not have been accepted, ask again with the key that is printed; 4 no connection, nothing was sent; 5 an"
+    " answer that makes no sense; 70 a bug; 130 interrupted."
+)
+_CONNECTION_HELP: Final = (
+    "How to connect, first found wins: the flags behind the command; --connect FILE with the line that"
+    " `dropcopyd dev --json` prints; DROPCOPY_REST, DROPCOPY_GRPC, DROPCOPY_API_KEY, DROPCOPY_CA, DROPCOPY_ACCOUNT."
+)
 _TIMES_IN_FORCE: Final = {
     "gtc": TimeInForce.GOOD_TILL_CANCEL,
     "ioc": TimeInForce.IMMEDIATE_OR_CANCEL,
@@ -61,7 +66,6 @@ _Result = TypeVar("_Result")
 
 app = typer.Typer(
     name="dropcopy",
-    help=f"Trade and watch through a Dropcopy gateway.\n\n{_CONNECTION_HELP}\n\n{EXIT_CODES}",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -81,7 +85,7 @@ def main() -> None:
     """Run the command line; a failure is one line on stderr and an exit code."""
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its log would run through the picture; read when it is loaded
     try:
-        app()
+        sys.exit(app(standalone_mode=False))
     except SubmitInDoubt as error:
         _fail(3, f"in doubt: {error.reason}. Run the same command again with --idempotency-key {error.idempotency_key}")
     except ApiError as error:
@@ -97,12 +101,37 @@ def main() -> None:
     except OSError as error:
         _fail(2, str(error))
     except Exception as error:  # noqa: BLE001 # the outermost place: a bug is one line too, without the values in it
+        if hasattr(error, "format_message"):  # of the library of command lines, under whichever name it has it
+            _fail(2, _usage_fault(error))
         _fail(70, f"this is a bug ({type(error).__name__}); please report what you did")
 
 
+def _usage_fault(error: Any) -> str:
+    """What is wrong with the words, and where to look; "" where the help has been printed instead."""
+    text, context = error.format_message(), getattr(error, "ctx", None)
+    return f"{text.rstrip('.')}; see {context.command_path} --help" if text and context is not None else text
+
+
 def _fail(code: int, message: str) -> None:
-    sys.stderr.write(f"dropcopy: {clean(' '.join(message.split()))}\n")
+    if message:
+        sys.stderr.write(f"dropcopy: {clean(' '.join(message.split()))}\n")
     sys.exit(code)
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"dropcopy {metadata.version('dropcopy')}")
+        raise typer.Exit
+
+
+@app.callback(help=f"Trade and watch through a Dropcopy gateway.\n\n{_CONNECTION_HELP}\n\n{EXIT_CODES}")
+def options(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="print the version and end")
+    ] = False,
+) -> None:
+    """What comes before the command."""
 
 
 @app.command(epilog=EXIT_CODES)
