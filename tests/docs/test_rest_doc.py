@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.rest.gateway import opened, populate
+from tests.rest.test_openapi import ROUTES
 
 DOCS = Path(__file__).parents[2] / "docs"
 TEXT = "".join((DOCS / name).read_text("utf-8") for name in ("rest.md", "rest/record.md", "paper.md", "keys.md"))
@@ -36,3 +37,9 @@ async def test_the_examples_run(tmp_path: Path) -> None:
     assert [action["action_type"] for action in actions] == ["CREATE", "REPLACE", "CANCEL"]
     assert order["client_reference_id"] == "my-order-1"
     assert len(EXAMPLES) == 11
+
+
+def test_each_route_is_listed_once() -> None:
+    rows = re.findall(r"^\| `(/\S+)` \| (.*?) \| \[.+\) \|$", (DOCS / "rest.md").read_text("utf-8"), re.MULTILINE)
+    listed = [(method, path) for path, methods in rows for method in re.findall(r"[A-Z]+", methods)]
+    assert sorted(listed) == sorted(ROUTES)

@@ -152,6 +152,17 @@ async def test_refusals_name_codes_that_exist_with_their_status(document: Any) -
     assert {"idempotency_key_reused", "time_in_force_refused", "invalid_cursor", "account_halted", "internal"} <= seen
 
 
+async def test_each_parameter_is_explained(document: Any) -> None:
+    unexplained = {
+        (path, parameter["name"])
+        for path, methods in document["paths"].items()
+        for operation in methods.values()
+        for parameter in operation.get("parameters", ())
+        if not parameter.get("description")
+    }
+    assert unexplained == set()
+
+
 async def test_the_page_for_people(gateway: Gateway) -> None:
     answer = await gateway.client.get("/docs")
     assert answer.headers["content-type"].startswith("text/html")
@@ -159,6 +170,10 @@ async def test_the_page_for_people(gateway: Gateway) -> None:
     for word in (*(path for _, path in ROUTES), "SubmitIntent", "idempotency_key_reused", "intents:edit"):
         assert word in answer.text
     assert "<script" not in answer.text
+    assert "`" not in answer.text.partition("<h2>Shapes</h2>")[0]
+    anchors = re.findall(r'href="#([^"]+)"', answer.text)
+    assert len(anchors) > len(ROUTES)
+    assert all(f'id="{anchor}"' in answer.text for anchor in anchors)
     assert "//" not in answer.text.replace("</", "")
 
 

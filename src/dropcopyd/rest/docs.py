@@ -1,6 +1,7 @@
 """/docs: the OpenAPI document as one plain page. No script and nothing from elsewhere: keys are near."""
 
 import json
+import re
 from collections.abc import Iterator
 from html import escape
 from typing import Any, Final
@@ -24,9 +25,11 @@ def page(document: dict[str, Any]) -> str:
         "<!doctype html>",
         '<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">',
         f"<title>{escape(info['title'])} REST</title><style>{_STYLE}</style>",
-        f"<h1>{escape(info['title'])} {escape(info['version'])}</h1><p>{escape(info['description'])}</p>",
+        f"<h1>{escape(info['title'])} {escape(info['version'])}</h1><p>{_text(info['description'])}</p>",
         "<p>Send your key in the header <code>x-api-key</code>.",
         'For programs: <a href="/openapi.json">openapi.json</a>.</p>',
+        "<h2>Routes</h2>",
+        f"<ul>{''.join(_contents(document['paths']))}</ul>",
         *_operations(document["paths"]),
         "<h2>Shapes</h2>",
         *_schemas(document["components"]["schemas"]),
@@ -38,7 +41,8 @@ def page(document: dict[str, Any]) -> str:
 def _operations(paths: dict[str, Any]) -> Iterator[str]:
     for path, methods in paths.items():
         for method, operation in methods.items():
-            yield f"<h2><code>{method.upper()} {escape(path)}</code></h2><p>{escape(operation['summary'])}.</p>"
+            yield f'<h2 id="{_anchor(method, path)}"><code>{method.upper()} {escape(path)}</code></h2>'
+            yield f"<p>{_text(operation['summary'])}.</p>"
             if "x-scope" in operation:
                 yield f"<p>The key needs the scope <code>{escape(operation['x-scope'])}</code>.</p>"
             if operation.get("parameters"):
@@ -49,13 +53,29 @@ def _operations(paths: dict[str, Any]) -> Iterator[str]:
             yield f"<h3>Answers</h3><table>{rows}</table>"
 
 
+def _contents(paths: dict[str, Any]) -> Iterator[str]:
+    for path, methods in paths.items():
+        for method, operation in methods.items():
+            route = f'<a href="#{_anchor(method, path)}"><code>{method.upper()} {escape(path)}</code></a>'
+            yield f"<li>{route} {_text(operation['summary'])}"
+
+
+def _anchor(method: str, path: str) -> str:
+    return escape(f"{method}-{path}")
+
+
+def _text(text: str) -> str:
+    """Plain text, what stands between backticks as code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
+
+
 def _parameter(parameter: dict[str, Any]) -> str:
     name, place = escape(parameter["name"]), escape(parameter["in"])
-    return f"<tr><td><code>{name}</code><td>{place}<td>{escape(parameter.get('description', ''))}"
+    return f"<tr><td><code>{name}</code><td>{place}<td>{_text(parameter.get('description', ''))}"
 
 
 def _answer(status: str, answer: dict[str, Any]) -> str:
-    return f"<tr><td>{escape(status)}<td>{_content(answer)}<td>{escape(answer['description'])}"
+    return f"<tr><td>{escape(status)}<td>{_content(answer)}<td>{_text(answer['description'])}"
 
 
 def _content(holder: dict[str, Any]) -> str:

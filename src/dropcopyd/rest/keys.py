@@ -32,6 +32,7 @@ _GRANT: Final = (*openapi.BODY_CODES, Code.ACCOUNT_NOT_FOUND)
 _KEY_PARAMETER: Final[openapi.Json] = {
     "name": "key_id",
     "in": "path",
+    "description": "From the list of keys; not the key itself.",
     "required": True,
     "schema": {"type": "string", "pattern": "^[a-z0-9]{1,32}$"},
 }

@@ -38,18 +38,24 @@ ADMISSION_CODES: Final = (
 ACCOUNT_ID: Final[Json] = {
     "name": "account_id",
     "in": "path",
+    "description": "One of the accounts that the key may see.",
     "required": True,
     "schema": {"type": "string", "format": "uuid"},
 }
-INTENT_ID: Final[Json] = {**ACCOUNT_ID, "name": "intent_id"}
-ORDER_ID: Final[Json] = {**ACCOUNT_ID, "name": "order_id"}
-FLATTEN_ID: Final[Json] = {**ACCOUNT_ID, "name": "flatten_id"}
-BREAK_ID: Final[Json] = {**ACCOUNT_ID, "name": "break_id"}
-RECONCILIATION_ID: Final[Json] = {**ACCOUNT_ID, "name": "reconciliation_id"}
-STREAM_ID: Final[Json] = {**ACCOUNT_ID, "name": "stream_id"}
+INTENT_ID: Final[Json] = {**ACCOUNT_ID, "name": "intent_id", "description": "As the submit answered it."}
+ORDER_ID: Final[Json] = {**ACCOUNT_ID, "name": "order_id", "description": "The gateway's own id of the order."}
+FLATTEN_ID: Final[Json] = {**ACCOUNT_ID, "name": "flatten_id", "description": "As the flatten answered it."}
+BREAK_ID: Final[Json] = {**ACCOUNT_ID, "name": "break_id", "description": "From the list of breaks."}
+RECONCILIATION_ID: Final[Json] = {
+    **ACCOUNT_ID,
+    "name": "reconciliation_id",
+    "description": "From the list of reconciliations.",
+}
+STREAM_ID: Final[Json] = {**ACCOUNT_ID, "name": "stream_id", "description": "From the list of streams."}
 SYMBOL: Final[Json] = {
     "name": "symbol",
     "in": "path",
+    "description": "As the catalogue spells it.",
     "required": True,
     "schema": {"type": "string", "pattern": "^[!-~]{1,64}$"},
 }

@@ -31,7 +31,11 @@ _CODES: Final = (
     Code.AMBIGUOUS_SYMBOL,
     Code.NOT_READY,
 )
-_RELEASE: Final = ("account_id", "symbol", "asset_class")
+_RELEASE: Final = {
+    "account_id": "A paper account.",
+    "symbol": "As the catalogue spells it.",
+    "asset_class": "Where the symbol names several instruments.",
+}
 _RELEASE_CODES: Final = (
     *openapi.ADMISSION_CODES,
     Code.NOT_A_PAPER_ACCOUNT,
@@ -141,7 +145,7 @@ def _query(name: str, *, is_required: bool) -> dict[str, Any]:
         schema["format"] = "uuid"
     if name == "asset_class":
         schema["enum"] = list(AssetClass)
-    return {"name": name, "in": "query", "required": is_required, "schema": schema}
+    return {"name": name, "in": "query", "description": _RELEASE[name], "required": is_required, "schema": schema}
 
 
 def _adjustment(account: Account, report: AdjustmentReport) -> dict[str, Any]:
