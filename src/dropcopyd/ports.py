@@ -417,8 +417,8 @@ class Store(Protocol):
     async def put_control(self, control: Control, entry: AuditEntry) -> None:
         """Keep a control, and the line of the audit log that goes with it."""
 
-    async def audit(self, entry: AuditEntry) -> None:
-        """Add a line to the audit log."""
+    async def audit(self, entry: AuditEntry, *, is_once: bool = False) -> None:
+        """Add a line to the audit log. `is_once`: unless the same was done to the same subject of the account."""
 
     async def read_audit(self, organization_id: str, before: int, limit: int) -> list[AuditEntry]:
         """An organization's lines below a number, newest first."""

@@ -53,6 +53,8 @@ class Bench(Floor):
         self.now_ns += 1_000_000
         request = AdjustmentRequest(kind=kind, instrument=instrument, **members)  # type: ignore[arg-type]
         record, decision = self.exchange.adjust(ACCOUNT, "", request, self.now_ns)
+        if isinstance(record, InvalidError):
+            raise record
         self.told.append(record.report)
         assert decision.reports[0].report == record.report, "the adjustment is told first"
         return self._keep(decision)
@@ -277,3 +279,48 @@ async def test_the_shared_market_comes_back_over_a_restart_too(tmp_path: Path) -
         await service.broker.push(ACCOUNT, [PushedQuote(instrument=AAPL, bid=D(5), ask=D(6))])
     async with serving(tmp_path) as service:
         assert service.broker.mark(AAPL, ACCOUNT) == D("5.5")
+
+
+async def test_what_was_due_when_an_adjustment_is_refused_happens_all_the_same(tmp_path: Path) -> None:
+    """The order's day ends in the very decision that refuses a split of 3 into one and a half."""
+    async with serving(tmp_path) as service:
+        service.show(quote("9", "10"))
+        await service.create("held", terms(3, "10"))
+        await service.create("day", terms(5, "1"))
+        await service.listener.until_reports(3)
+        service.clock.advance(2 * 86_400)
+        refused = AdjustmentRequest(kind=AdjustmentKind.SPLIT, instrument=AAPL, ratio=SplitRatio(D(1), D(2)))
+        with pytest.raises(InvalidError):
+            await service.broker.adjust(ACCOUNT, "", refused)
+        expired = (await service.listener.until_reports(4))[-1]
+        assert (expired.kind, expired.broker_command_id, expired.reason_code) == (
+            ReportKind.CANCELLED,
+            "day",
+            "expired",
+        )
+    async with serving(tmp_path) as service:
+        assert (await service.broker.snapshot(ACCOUNT, "", DEADLINE_S)).orders == ()
+
+
+@pytest.mark.parametrize("ratio", [SplitRatio(D(10**19), D(1)), SplitRatio(D(1), D(10**19))])
+def test_nothing_that_is_split_outgrows_what_can_be_said(ratio: SplitRatio) -> None:
+    """10 held, an order at 100: neither has more than 20 digits after a split, however often it is asked for."""
+    bench = Bench()
+    bench.show(quote("99.99", "100.00"))
+    bench.create("held", 10, "100.00")
+    bench.create("working", 10, "50.00", GTC)
+    with pytest.raises(InvalidError, match="20 digits"):
+        bench.split(ratio, D(0))
+    assert bench.position() == D(10)
+    assert bench.order("working").terms == terms(10, "50.00", GTC)
+
+
+@pytest.mark.parametrize("is_held", [True, False])
+def test_a_split_is_bounded_by_what_is_held_and_by_what_works(*, is_held: bool) -> None:
+    bench = Bench()
+    if is_held:
+        bench.adjust(AdjustmentKind.OPENING, quantity_delta=D(10**10), cost_delta=D(1))
+    else:
+        bench.create("working", 10**10, "1.00", GTC)
+    with pytest.raises(InvalidError, match="20 digits"):
+        bench.split(SplitRatio(D(10**10), D(1)))

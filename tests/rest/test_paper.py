@@ -1,5 +1,8 @@
 """The paper routes: who may, what is taken, and what each refusal points at."""
 
+import asyncio
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +11,7 @@ import pytest
 
 from dropcopyd.domain.account import BrokerKind, Scope
 from dropcopyd.store.admin import Admin
+from dropcopyd.store.migrate import DATABASE_NAME
 from dropcopyd.system import RandomIds, SystemClock
 from tests.rest.gateway import Gateway, _add_key
 
@@ -112,10 +116,33 @@ async def test_a_key_books_once(gateway: Gateway) -> None:
     assert first.json() == again.json()
     assert (other.status_code, other.json()["code"]) == (409, "idempotency_key_reused")
     assert other.json()["adjustment_id"] == first.json()["adjustment_id"]
+    assert await adjusted(gateway) == [first.json()["adjustment_id"]], "one line of the audit log"
     bad = await gateway.client.post(ADJUSTMENTS, json=body, headers={"idempotency-key": ""})
     assert (bad.status_code, bad.json()["code"]) == (400, "invalid_idempotency_key")
     balances = await adjust(gateway, "FEE", cash_delta="-1.5", currency="USD")
     assert balances.json()["adjustment_id"] != first.json()["adjustment_id"]
+
+
+async def adjusted(gateway: Gateway) -> list[str]:
+    """What the audit log says was adjusted."""
+    log = (await gateway.client.get("/v1/audit")).json()["data"]
+    return [line["subject"] for line in log if line["action"] == "paper.adjusted"]
+
+
+async def test_a_line_that_a_crash_kept_out_of_the_audit_log_comes_with_the_repetition(
+    gateway: Gateway, tmp_path: Path
+) -> None:
+    """The broker's book has the adjustment, and the gateway died before it wrote the line."""
+    body = {"account_id": gateway.tenants.account_id, "kind": "FEE", "cash_delta": "-1", "currency": "USD"}
+    named = {"idempotency-key": "fee-2"}
+    first = (await gateway.client.post(ADJUSTMENTS, json=body, headers=named)).json()["adjustment_id"]
+    with closing(sqlite3.connect(tmp_path / DATABASE_NAME)) as journal:
+        assert journal.execute("DELETE FROM audit WHERE subject = ?", (first,)).rowcount == 1
+        journal.commit()
+    for _ in range(2):
+        answers = [gateway.client.post(ADJUSTMENTS, json=body, headers=named) for _ in range(3)]
+        assert {one.json()["adjustment_id"] for one in await asyncio.gather(*answers)} == {first}
+    assert await adjusted(gateway) == [first]
 
 
 async def test_quotes_are_answered_as_they_stand(gateway: Gateway) -> None:

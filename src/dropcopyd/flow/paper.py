@@ -56,7 +56,7 @@ class PaperBench:
         self, principal: Principal, account: Account, named: Named | None, asked: AdjustmentRequest, key: str | None
     ) -> AdjustmentReport:
         """Book an adjustment, of the named instrument if there is one, at the paper broker; durable there when this
-        returns. A key is booked once.
+        returns. A key is booked once, and has one line in the audit log: that of whoever was first to see it booked.
 
         Raises IDEMPOTENCY_KEY_REUSED where the key belongs to another adjustment.
         """
@@ -64,7 +64,7 @@ class PaperBench:
         request = asked if named is None else replace(asked, instrument=await self._find(named, ""))
         check_adjustment(request)
         report = await self._paper.adjust(account.account_id, key or "", request)
-        await self._store.audit(self._entry(principal, account, report))
+        await self._store.audit(self._entry(principal, account, report), is_once=True)
         return report
 
     async def push(self, account: Account, asked: Sequence[AskedQuote]) -> tuple[PushedQuote, ...]:

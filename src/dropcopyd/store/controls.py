@@ -51,6 +51,16 @@ def put_audit(connection: sqlite3.Connection, entry: AuditEntry) -> None:
     )
 
 
+def put_audit_once(connection: sqlite3.Connection, entry: AuditEntry) -> None:
+    """The same, unless there is a line of that action on that subject of the account."""
+    found = connection.execute(
+        "SELECT 1 FROM audit WHERE subject = ? AND action = ? AND account_id IS ?",
+        (entry.subject, entry.action.value, entry.account_id),
+    ).fetchone()
+    if found is None:
+        put_audit(connection, entry)
+
+
 def read_audit(connection: sqlite3.Connection, organization_id: str, before: int, limit: int) -> list[AuditEntry]:
     """Lines of an organization's audit log, newest first, below a number."""
     found = connection.execute(

@@ -131,8 +131,9 @@ class SqliteStore:
     async def put_control(self, control: Control, entry: AuditEntry) -> None:
         await self._transact(lambda connection: controls.put_control(connection, control, entry))
 
-    async def audit(self, entry: AuditEntry) -> None:
-        await self._transact(lambda connection: controls.put_audit(connection, entry))
+    async def audit(self, entry: AuditEntry, *, is_once: bool = False) -> None:
+        put = controls.put_audit_once if is_once else controls.put_audit
+        await self._transact(lambda connection: put(connection, entry))
 
     async def read_audit(self, organization_id: str, before: int, limit: int) -> list[AuditEntry]:
         return await self._read(lambda connection: controls.read_audit(connection, organization_id, before, limit))

@@ -48,11 +48,11 @@ def known_adjustment(image: Image, account_id: str, key: str, asked: AdjustmentR
 
 
 def adjust(turn: Turn, orders: Floor, account_id: str, key: str, asked: AdjustmentRequest) -> AdjustmentRecord:
-    """Book an adjustment and tell of it. Raises InvalidError for one that the account's holding cannot take."""
+    """Book an adjustment to which there is no objection, and tell of it."""
     image, instrument = turn.image, asked.instrument
     delta = asked.quantity_delta
     if asked.ratio is not None and instrument is not None:
-        delta = _split_delta(turn, account_id, instrument, asked.ratio, has_cash=asked.cash_delta is not None)
+        delta = _split_delta(turn.wallet(account_id).held(instrument).quantity, instrument, asked.ratio)
     image.adjustment_count += 1
     report = AdjustmentReport(
         adjustment_id=f"{prefix_of(image.book_id)}-A{image.adjustment_count}",
@@ -138,26 +138,53 @@ def usual_size_of(instrument: Instrument) -> Decimal:
 # --- splits -------------------------------------------------------------------------------------------------------
 
 
-def _split_delta(turn: Turn, account_id: str, instrument: Instrument, ratio: SplitRatio, *, has_cash: bool) -> Decimal:
-    """What the holding gains or loses. A fraction that cannot be held is paid out; only its payer knows for what."""
-    held = turn.wallet(account_id).held(instrument).quantity
-    after = _times(money.magnitude(held), ratio, instrument.quantity_increment)
-    if not has_cash and Fraction(after) != Fraction(money.magnitude(held)) * _factor(ratio):
+def objection_to_split(turn: Turn, account_id: str, asked: AdjustmentRequest) -> InvalidError | None:
+    """Why what the account has and what works for it cannot be split so; None for any other adjustment.
+
+    A fraction that cannot be held is paid out; only its payer knows for what. Nothing outgrows what can be said.
+    """
+    instrument, ratio = asked.instrument, asked.ratio
+    if instrument is None or ratio is None:
+        return None
+    held = money.magnitude(turn.wallet(account_id).held(instrument).quantity)
+    working = _working(turn.image, account_id, instrument)
+    standing = turn.image.standing_of(account_id, instrument)
+    terms, quotes = [order.terms for order in working], [] if standing is None else [standing.quote]
+    quantities = [held, *(one.quantity for one in terms), *(max(one.bid_size, one.ask_size) for one in quotes)]
+    prices = [
+        price for one in terms for price in (one.limit_price, one.stop_price, one.trail_amount) if price is not None
+    ]
+    prices += [one.ask for one in quotes]
+    most = max(Fraction(max(quantities)) * _factor(ratio), Fraction(max(prices, default=money.ZERO)) / _factor(ratio))
+    if most >= 10**money.INTEGER_DIGITS_MAX:
+        return InvalidError(f"makes an amount of more than {money.INTEGER_DIGITS_MAX} digits", pointer="/ratio")
+    after = _times(held, ratio, instrument.quantity_increment)
+    if asked.cash_delta is None and Fraction(after) != Fraction(held) * _factor(ratio):
         told = (
-            f"{money.render(money.magnitude(held))} become a fraction of which {money.render(after)} can be held;"
+            f"{money.render(held)} become a fraction of which {money.render(after)} can be held;"
             " cash_delta says what is paid for the rest"
         )
-        raise InvalidError(told, pointer="/cash_delta")
+        return InvalidError(told, pointer="/cash_delta")
+    return None
+
+
+def _split_delta(held: Decimal, instrument: Instrument, ratio: SplitRatio) -> Decimal:
+    """What the holding gains or loses."""
+    after = _times(money.magnitude(held), ratio, instrument.quantity_increment)
     return money.subtract(after if held >= 0 else money.negate(after), held)
+
+
+def _working(image: Image, account_id: str, instrument: Instrument) -> list[PaperOrder]:
+    return [
+        order
+        for order in image.orders.values()
+        if order.is_open and order.account_id == account_id and key_of(order.instrument) == key_of(instrument)
+    ]
 
 
 def _split_orders(turn: Turn, orders: Floor, account_id: str, instrument: Instrument, ratio: SplitRatio) -> None:
     image = turn.image
-    working = [
-        order
-        for order in list(image.orders.values())
-        if order.is_open and order.account_id == account_id and key_of(order.instrument) == key_of(instrument)
-    ]
+    working = _working(image, account_id, instrument)
     for order in working:
         orders.leave_if_there(order)
     standing = image.standing_of(account_id, instrument)

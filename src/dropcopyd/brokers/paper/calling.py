@@ -23,8 +23,9 @@ def trade_at_one_price(
     An account for which size does not matter trades whole at the auction's price, without one at the market's.
     """
     instrument = standing.instrument
-    whole = {number for number, order in everybody.items() if not consumes(turn.wallet(order.account_id).plan)}
-    interests = [_interest(order) for number, order in everybody.items() if number not in whole]
+    whole = [order for order in everybody.values() if not consumes(turn.wallet(order.account_id).plan)]
+    sized = [order for order in everybody.values() if consumes(turn.wallet(order.account_id).plan)]
+    interests = [_interest(order) for order in sized]
     result = uncross(interests, standing.quote, tick_of(instrument), instrument.quantity_increment)
     filled: list[PaperOrder] = []
     if result is not None:
@@ -33,8 +34,7 @@ def trade_at_one_price(
             filled += [] if order.is_open else [order]
         _take(turn, standing, result)
     price = None if result is None else result.price
-    for number in whole:
-        order = everybody[number]
+    for order in whole:
         at = price_at(order.side, standing.quote) if price is None else price
         if _takes(order, at):
             filled.append(turn.fill(order, order.leaves_quantity, at, Liquidity.AUCTION, trade_date))

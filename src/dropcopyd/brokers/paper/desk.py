@@ -19,6 +19,7 @@ from dropcopyd.domain.controls import Reference
 from dropcopyd.domain.instrument import Instrument
 from dropcopyd.domain.paper import AdjustmentRequest, PushedQuote
 from dropcopyd.domain.report import AdjustmentReport, BalanceReport
+from dropcopyd.errors import InvalidError
 from dropcopyd.ports import Clock, Submission
 
 TICKS_PER_TURN: Final = 64
@@ -77,9 +78,11 @@ class Desk:
     async def adjust(self, account_id: str, key: str, asked: AdjustmentRequest) -> AdjustmentReport:
         """Book an adjustment, durably. Raises DropcopyError, and StoreError where it could not be committed."""
         await self._writer.room()
-        record, decision = self._exchange.adjust(account_id, key, asked, self._clock.now_ns())
+        booked, decision = self._exchange.adjust(account_id, key, asked, self._clock.now_ns())
         await self._durable(decision)
-        return record.report
+        if isinstance(booked, InvalidError):
+            raise booked
+        return booked.report
 
     async def push(self, account_id: str, quotes: Sequence[PushedQuote]) -> tuple[Standing, ...]:
         """Show quotes in the account's own markets, durably; what then stands there. Raises StoreError."""

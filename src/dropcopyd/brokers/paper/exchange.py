@@ -11,7 +11,7 @@ Here are the commands and the quotes; `floor` has the orders in their places and
 from collections.abc import Iterable
 from dataclasses import replace
 
-from dropcopyd.brokers.paper.adjusting import adjust, known_adjustment, push, release
+from dropcopyd.brokers.paper.adjusting import adjust, known_adjustment, objection_to_split, push, release
 from dropcopyd.brokers.paper.floor import Floor
 from dropcopyd.brokers.paper.funding import Wallet, is_scripted
 from dropcopyd.brokers.paper.mishaps import amendment_of, late_fill_of, may_amend
@@ -46,6 +46,7 @@ from dropcopyd.domain.instrument import Instrument, key_of
 from dropcopyd.domain.order import ActionType, OrderTerms, OrderType
 from dropcopyd.domain.paper import AdjustmentRequest, PushedQuote
 from dropcopyd.domain.report import Acknowledged, Refused, ReportKind, Unknown
+from dropcopyd.errors import InvalidError
 from dropcopyd.ports import Submission
 
 Answer = Acknowledged | Refused | Unknown
@@ -146,15 +147,19 @@ class Exchange:
 
     def adjust(
         self, account_id: str, key: str, asked: AdjustmentRequest, at_ns: int
-    ) -> tuple[AdjustmentRecord, Decision]:
-        """Book an adjustment. One whose key is known was booked before, and changes nothing.
+    ) -> tuple[AdjustmentRecord | InvalidError, Decision]:
+        """Book an adjustment. One whose key is known was booked before, and changes nothing. One that the account
+        cannot take is answered with why; the decision has what was due by then and is to be committed all the same.
 
-        Raises DropcopyError: IDEMPOTENCY_KEY_REUSED, INVALID_ARGUMENT.
+        Raises DropcopyError: IDEMPOTENCY_KEY_REUSED.
         """
         known = known_adjustment(self._image, account_id, key, asked)
         if known is not None:
             return known, Decision()
         turn = self._turn(max(at_ns, self._image.last_ns + 1))  # after all that it concerns
+        objection = objection_to_split(turn, account_id, asked)
+        if objection is not None:
+            return objection, turn.decision
         record = adjust(turn, self._floor, account_id, key, asked)
         if asked.ratio is not None and asked.instrument is not None:
             self._scripts.split(turn, account_id, asked.instrument)
