@@ -68,6 +68,26 @@ def test_money_and_the_day_are_seen_and_go_with_a_reset() -> None:
     assert "USD" not in "\n".join(drawn(book, 200, 30))
 
 
+def test_the_money_that_moves_stands_first() -> None:
+    book = a_book(0)
+    for currency in ("BTC", "ETH", "USD"):
+        for _ in range(2):  # told again, but the same
+            book.apply(dropcopy.AccountBalance(account_id=ACCOUNT, currency=currency, cash=Decimal(100_000)))
+    assert "\n".join(drawn(book, 80, 24)).index("BTC") < "\n".join(drawn(book, 200, 24)).index("USD")
+    book.apply(dropcopy.AccountBalance(account_id=ACCOUNT, currency="USD", cash=Decimal(99_000)))
+    assert any(line.startswith("USD cash 99000") for line in drawn(book, 80, 24))
+
+
+def test_it_says_why_an_order_was_rejected() -> None:
+    book = a_book(1)
+    rejected = {"order_state": dropcopy.OrderState.REJECTED, "order_status": dropcopy.OrderStatus.REJECTED}
+    book.apply(an_order(1, **rejected, reason="7 is not a multiple of 2"))
+    book.apply(an_order(2, reason="said, but works"))
+    text = "\n".join(drawn(book, 110, 30))
+    assert "7 is not a multiple of 2" in text
+    assert "said, but works" not in text
+
+
 def test_doubt_and_disconnection_are_seen() -> None:
     book = a_book(1)
     book.apply(an_order(0, symbol="SYMBOL-0", in_doubt_since_ns=5))

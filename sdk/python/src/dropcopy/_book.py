@@ -2,6 +2,7 @@
 
 from collections import deque
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Final
 
 from dropcopy._events import AccountBalance, Disconnected, Event, Heartbeat, Reset, Status
@@ -21,6 +22,8 @@ class Book:
     accounts: dict[str, AccountStatus] = field(default_factory=dict)
     balances: dict[tuple[str, str], AccountBalance] = field(default_factory=dict)
     """By account and currency."""
+    moved: set[tuple[str, str]] = field(default_factory=set)
+    """Of `balances`, those that have changed since they were first told."""
     connection: str = "connecting"
     lag: int = 0
     events: int = 0
@@ -41,7 +44,10 @@ class Book:
             case AccountStatus():
                 self.accounts[event.account_id] = event
             case AccountBalance():
-                self.balances[event.account_id, event.currency] = event
+                key = (event.account_id, event.currency)
+                if key in self.balances and _money(self.balances[key]) != _money(event):
+                    self.moved.add(key)
+                self.balances[key] = event
             case Reset():
                 self._drop(event.account_id)
             case Heartbeat():
@@ -68,3 +74,7 @@ class Book:
         oldest_closed = next((key for key, order in self.orders.items() if not order.is_working), None)
         if oldest_closed is not None:
             del self.orders[oldest_closed]
+
+
+def _money(balance: AccountBalance) -> tuple[Decimal | None, ...]:
+    return balance.cash, balance.equity, balance.buying_power

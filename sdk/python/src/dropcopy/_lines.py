@@ -110,9 +110,14 @@ def order_text(order: Order) -> str:
     """An order in short: what is asked, what is done, where it stands."""
     price = "market" if order.limit_price is None else f"@ {number(order.limit_price)}"
     doubt = " IN DOUBT" if order.in_doubt_since_ns is not None else ""
-    reason = f" ({order.reason or order.reason_code})" if order.order_state == OrderState.REJECTED else ""
+    reason = f" ({reason_text(order)})" if order.order_state == OrderState.REJECTED else ""
     filled = f"{number(order.filled_quantity)}/{number(order.quantity)}"
     return f"{order.symbol} {order.order_side} {filled} {price} {status_text(order)}{doubt}{reason}"
+
+
+def reason_text(order: Order) -> str:
+    """Why the order was rejected, "" for any other."""
+    return (order.reason or order.reason_code or "") if order.order_state == OrderState.REJECTED else ""
 
 
 def status_text(order: Order) -> str:

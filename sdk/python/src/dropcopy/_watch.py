@@ -17,7 +17,7 @@ from rich.text import Text
 
 from dropcopy._book import Book
 from dropcopy._enums import OrderSide
-from dropcopy._lines import as_json, as_line, clean, clock, number, status_text
+from dropcopy._lines import as_json, as_line, clean, clock, number, reason_text, status_text
 from dropcopy._models import Order, Position, Trade
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ ORDERS: Final[tuple[Column[Order], ...]] = (
     Column("tif", 5, lambda row: row.time_in_force.value),
     Column("reference", 4, lambda row: row.client_reference_id or ""),
     Column("intent", 6, lambda row: row.intent_id),
+    Column("reason", 3, reason_text),
 )
 TRADES: Final[tuple[Column[Trade], ...]] = (
     Column("time", 1, lambda row: clock(row.received_at_ns)),
@@ -131,11 +132,11 @@ def headline(book: Book) -> Text:
 
 
 def money(book: Book) -> Text:
-    """The balances in one line; blank where the broker says none."""
+    """The balances in one line, those that move first; blank where the broker says none."""
     texts = [
         f"{clean(balance.currency)} cash {number(balance.cash)}, equity {number(balance.equity)},"
         f" buying power {number(balance.buying_power)}"
-        for _, balance in sorted(book.balances.items())
+        for _, balance in sorted(book.balances.items(), key=lambda item: (item[0] not in book.moved, item[0]))
     ]
     return Text("  ".join(texts), no_wrap=True, overflow="ellipsis")
 
