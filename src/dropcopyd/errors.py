@@ -53,6 +53,7 @@ class Code(StrEnum):
     # limits and state of the service
     RATE_LIMITED = "rate_limited"
     STREAM_QUOTA_EXCEEDED = "stream_quota_exceeded"
+    ORGANIZATION_LIMIT_EXCEEDED = "organization_limit_exceeded"
     SUBSCRIPTION_LIMIT_EXCEEDED = "subscription_limit_exceeded"
     REQUEST_TOO_LARGE = "request_too_large"
     TOO_MANY_IN_FLIGHT = "too_many_in_flight"

@@ -300,10 +300,22 @@ class Node:
                 losses=losses,
                 paper=bench,
                 keyring=Keyring(
-                    registry=registry, store=store, access=access, streams=streams, clock=clock, ids=self._ids
+                    registry=registry,
+                    store=store,
+                    access=access,
+                    streams=streams,
+                    clock=clock,
+                    ids=self._ids,
+                    limits=limits,
                 ),
                 registrar=Registrar(
-                    registry=registry, store=store, actors=actors, clock=clock, ids=self._ids, plan_of=_plan_of
+                    registry=registry,
+                    store=store,
+                    actors=actors,
+                    clock=clock,
+                    ids=self._ids,
+                    limits=limits,
+                    plan_of=_plan_of,
                 ),
                 reconciliations=ingest.reconciliations,
                 resolutions=resolutions,

@@ -244,11 +244,13 @@ class Registry(Protocol):
 
     async def rename_organization(self, organization_id: str, name: str, entry: AuditEntry) -> None: ...
 
-    async def add_account(self, account: NewAccount, entry: AuditEntry) -> None: ...
+    async def add_account(self, account: NewAccount, entry: AuditEntry, accounts_max: int) -> None:
+        """Raises DropcopyError(ORGANIZATION_LIMIT_EXCEEDED)."""
 
     async def change_account(
-        self, account_id: str, *, name: str, time_zone: str, roll_time: str, entry: AuditEntry
-    ) -> None: ...
+        self, account_id: str, *, name: str | None, time_zone: str | None, roll_time: str | None, entry: AuditEntry
+    ) -> None:
+        """None leaves as it is."""
 
     async def disable_account(self, account_id: str, disabled_at_ns: int | None, entry: AuditEntry) -> None:
         """None enables it again."""
@@ -259,7 +261,8 @@ class Registry(Protocol):
     async def keys(self, organization_id: str, after: str, limit: int) -> list[KeyRecord]:
         """By id, those after a place."""
 
-    async def add_key(self, record: KeyRecord, entry: AuditEntry) -> None: ...
+    async def add_key(self, record: KeyRecord, entry: AuditEntry, keys_max: int) -> None:
+        """Raises DropcopyError(ORGANIZATION_LIMIT_EXCEEDED), of keys that are good when the record is made."""
 
     async def change_key(self, key_id: str, settings: KeySettings, entry: AuditEntry) -> None: ...
 

@@ -47,7 +47,17 @@ def market(quantity: str) -> OrderTerms:
     return OrderTerms(order_type=OrderType.MARKET, quantity=Decimal(quantity), time_in_force=TimeInForce.DAY)
 
 
+def stop(price: str) -> OrderTerms:
+    return replace(market("10"), order_type=OrderType.STOP, stop_price=Decimal(price))
+
+
+def trail(**distance: Decimal) -> OrderTerms:
+    return replace(market("10"), order_type=OrderType.TRAILING_STOP, **distance)  # type: ignore[arg-type]
+
+
 D = Decimal
+CHEAP = limit_terms("10", "0.01")
+"""Of a sale: what it asks for at least, far below the market."""
 DEARER = Reference(Decimal(101), START_NS)
 OLD = {"now_ns": START_NS + 61 * 10**9}
 SIZE, SHORTS, COLLAR = "position_quantity_max", "allows_short_selling", "price_collar_percent"
@@ -62,6 +72,13 @@ SIZE, SHORTS, COLLAR = "position_quantity_max", "allows_short_selling", "price_c
         ({"order_notional_max": D("999.99")}, {}, {}, "order_notional_max"),
         # a limit far from the market is judged at the dearer of the two
         ({"order_notional_max": D(1000)}, {}, {"reference": DEARER}, "order_notional_max"),
+        ({"order_notional_max": D(1500)}, {}, {"terms": stop("150")}, None),
+        ({"order_notional_max": D(1499)}, {}, {"terms": stop("150")}, "order_notional_max"),
+        ({"order_notional_max": D(1500)}, {}, {"terms": trail(trail_amount=D(50))}, None),
+        ({"order_notional_max": D(1499)}, {}, {"terms": trail(trail_amount=D(50))}, "order_notional_max"),
+        ({"order_notional_max": D(1499)}, {}, {"terms": trail(trail_percent=D(50))}, "order_notional_max"),
+        ({"order_notional_max": D(999)}, {}, {**OLD, "order_side": SELL, "terms": CHEAP}, "order_notional_max"),
+        ({"position_notional_max": D(1499)}, {}, {"terms": stop("150")}, "position_notional_max"),
         # the position if everything were filled: held 5, others would buy 85, this one 10
         ({SIZE: D(100)}, {"position": D(5), "buys": D(85)}, {}, None),
         ({SIZE: D(99)}, {"position": D(5), "buys": D(85)}, {}, SIZE),

@@ -62,6 +62,15 @@ def test_networks_are_kept_in_one_form() -> None:
             network_of(text)
 
 
+def test_the_secret_before_lasts_as_long_as_the_overlap() -> None:
+    assert RECORD.principal(3, "").expires_at_ns is None
+    assert RECORD.principal(2, "").expires_at_ns == RECORD.previous_until_ns
+    for ends_ns, expected in ((49, 49), (51, 50)):
+        ending = replace(RECORD, settings=replace(SETTINGS, expires_at_ns=ends_ns))
+        assert ending.principal(2, "").expires_at_ns == expected
+        assert ending.principal(3, "").expires_at_ns == ends_ns
+
+
 def test_nothing_more_is_handed_on() -> None:
     maker = replace(RECORD, settings=replace(SETTINGS, account_ids=frozenset("ab"), expires_at_ns=100)).principal(3, "")
     own = ("10.0.0.0/8",)

@@ -11,17 +11,18 @@ import pytest
 
 from dropcopyd.domain.account import Account, BrokerKind, Principal, Scope
 from dropcopyd.domain.attenuation import Attenuation
-from dropcopyd.domain.audit import AuditAction
+from dropcopyd.domain.audit import AuditAction, AuditEntry
 from dropcopyd.domain.command import OutcomeKind
 from dropcopyd.domain.controls import Reference
 from dropcopyd.domain.instrument import Instrument
 from dropcopyd.domain.keys import KeySettings
 from dropcopyd.domain.order import OrderSide, OrderType
+from dropcopyd.domain.report import ReportKind
 from dropcopyd.errors import Code
 from dropcopyd.flow.controls import ControlError
 from dropcopyd.flow.intake import AmendRequest, CreateRequest, SubmitRequest
 from dropcopyd.store.admin import Admin
-from tests.domain.build import START_NS, limit_terms
+from tests.domain.build import START_NS, limit_terms, report, trade
 from tests.doubles import ManualClock, SequentialIds
 from tests.flow.trading import ONE, Gateway, create, trading
 from tests.store.build import ORGANIZATIONS, account, make_folder
@@ -214,3 +215,97 @@ async def test_what_has_become_forbidden_does_not_leave(tmp_path: Path) -> None:
         await gateway.controls.open()
         await gateway.connect()
         await gateway.until(second, OutcomeKind.WITHHELD)
+
+
+async def test_what_a_key_has_sent_does_not_leave_once_it_is_revoked_or_narrowed(tmp_path: Path) -> None:
+    """By the command line beside the daemon, while the broker is away; cancels leave all the same."""
+    make_folder(tmp_path)
+    key_ids = ("revoked", "narrowed", "freed", "kept")
+    narrow = Attenuation(allowed_symbols=frozenset({"MSFT"}))
+    admin = Admin(tmp_path, START_NS)
+    for key_id in key_ids:
+        settings = KeySettings(name=key_id, scopes=frozenset(Scope))
+        admin.add_key(key_id, ORGANIZATION, key_id, b"", (), settings)
+    async with trading(tmp_path) as gateway:
+        senders = {key_id: holder(key_id) for key_id in key_ids}
+        sent = {key_id: await gateway.command(await send(gateway, sender)) for key_id, sender in senders.items()}
+        admin.disable_key("revoked")
+        for key_id, limits in (("narrowed", narrow), ("freed", Attenuation(is_reduce_only=False))):
+            settings = KeySettings(name=key_id, scopes=frozenset(Scope), attenuation=limits)
+            entry = AuditEntry(
+                organization_id=ORGANIZATION,
+                at_ns=START_NS,
+                principal_id="kept",
+                action=AuditAction.KEY_CHANGED,
+                subject=key_id,
+                detail={},
+            )
+            await gateway.store.registry.change_key(key_id, settings, entry)
+        gateway.clock.advance(1)
+        await gateway.connect()
+        revoked = await gateway.until(sent["revoked"], OutcomeKind.WITHHELD)
+        narrowed = await gateway.until(sent["narrowed"], OutcomeKind.WITHHELD)
+        assert (revoked.reason_code, narrowed.reason_code) == ("key_revoked", "allowed_symbols")
+        await gateway.until_sent(2)
+        assert set(gateway.broker.sent()) == {sent[name].broker_command_id for name in ("freed", "kept")}
+        await gateway.until_idle()
+        entries = await gateway.store.read_audit(ORGANIZATION, 2**62, 20)
+        lines = [one for one in entries if one.action is AuditAction.COMMAND_WITHHELD]
+        assert {one.detail["scope"] for one in lines} == {"Key revoked", "Key narrowed"}
+    admin.close()
+
+
+async def test_a_cancel_of_a_revoked_key_leaves(tmp_path: Path) -> None:
+    make_folder(tmp_path)
+    admin = Admin(tmp_path, START_NS)
+    admin.add_key("key", ORGANIZATION, "key", b"", (Scope.INTENTS_EDIT,))
+    async with trading(tmp_path) as gateway:
+        await gateway.connect()
+        created = await gateway.create()
+        await gateway.until_sent(1)
+        await gateway.report(report(ReportKind.ACCEPTED, created.broker_command_id))
+        await gateway.disconnect()
+        cancel = await gateway.amend(created.intent_id)
+        admin.disable_key("key")
+        gateway.clock.advance(1)
+        await gateway.connect()
+        await gateway.until_sent(2)
+        assert gateway.broker.sent()[1] == cancel.broker_command_id
+    admin.close()
+
+
+async def test_a_clock_that_was_put_back_begins_no_day_anew_each_time(tmp_path: Path) -> None:
+    """Three later days are known already: the one of the clock is counted all the same, also after a restart."""
+    make_folder(tmp_path)
+    spender = holder(day_notional_max=Decimal(1_000))
+    clock = ManualClock(START_NS)
+    async with trading(tmp_path, clock=clock) as gateway:
+        for _ in range(3):
+            clock.advance(86_400)
+            await send(gateway, spender)
+        clock.set_ns(START_NS)
+        await send(gateway, spender)
+        assert (await objected(gateway, spender))[0] == "day_notional_max"
+    async with trading(tmp_path, clock=clock, ids=SequentialIds("1")) as gateway:
+        await gateway.controls.open()
+        assert (await objected(gateway, spender))[0] == "day_notional_max"
+
+
+async def test_reducing_orders_of_a_key_share_what_is_held(gateway: Gateway) -> None:
+    """What works already counts, and a replace counts at the larger of old and new."""
+    await gateway.connect()
+    command = await gateway.create()
+    await gateway.until_sent(1)
+    await gateway.report(report(ReportKind.ACCEPTED, command.broker_command_id))
+    await gateway.report(trade("e1", "10", "100", command.broker_command_id))
+    reducer = holder("reducer", is_reduce_only=True)
+    first = await send(gateway, reducer, order_side=OrderSide.SELL, quantity="6")
+    assert (await objected(gateway, reducer, order_side=OrderSide.SELL, quantity="5"))[0] == "is_reduce_only"
+    assert (await objected(gateway, reducer, replaced(first, "11")))[0] == "is_reduce_only"
+    assert (await objected(gateway, reducer))[0] == "is_reduce_only"
+    await send(gateway, reducer, order_side=OrderSide.SELL, quantity="4")
+    assert (await objected(gateway, reducer, replaced(first, "7")))[0] == "is_reduce_only"
+    assert await send(gateway, reducer, replaced(first, "5")) == first
+    assert (await objected(gateway, reducer, order_side=OrderSide.SELL, quantity="1"))[0] == "is_reduce_only", (
+        "until the broker has taken the replace, six may trade"
+    )

@@ -8,19 +8,22 @@ from typing import Any, cast
 import pytest
 
 from dropcopyd.domain.account import Principal, Scope
+from dropcopyd.domain.audit import AuditAction, AuditEntry
 from dropcopyd.domain.command import Command, OutcomeKind
+from dropcopyd.domain.keys import KeySettings
 from dropcopyd.domain.limits import Limits
 from dropcopyd.domain.order import ActionType, OrderStatus
 from dropcopyd.domain.report import ReportKind, Unknown
-from dropcopyd.errors import Code, InvalidError, StoreError
+from dropcopyd.errors import Code, DropcopyError, InvalidError, StoreError
 from dropcopyd.flow.access import Access
 from dropcopyd.flow.disconnect import ArmRequest, DisconnectCancels, parse_arm
 from dropcopyd.flow.masscancel import MassCancel
 from dropcopyd.flow.streams import Edge, OpenStream, Streams
 from dropcopyd.ports import Store
+from dropcopyd.store.admin import Admin
 from dropcopyd.store.sqlite import SqliteStore
 from dropcopyd.system import RandomIds
-from tests.domain.build import report
+from tests.domain.build import START_NS, report
 from tests.flow.trading import ONE, Gateway, never, trading
 from tests.store.build import ORGANIZATIONS, account, make_folder
 
@@ -93,6 +96,9 @@ class Node:
 @pytest.fixture
 async def gateway(tmp_path: Path) -> AsyncIterator[Gateway]:
     make_folder(tmp_path, accounts=3)
+    admin = Admin(tmp_path, START_NS)
+    admin.add_key("key", ORGANIZATIONS[0], "key", b"", Scope)
+    admin.close()
     async with trading(tmp_path) as running:
         yield running
 
@@ -223,3 +229,29 @@ def test_headers_that_are_no_arming(text: str) -> None:
 
 def test_a_header_is_percent_encoded() -> None:
     assert parse_arm("account_id=a&strategy_id=m%26m+%C3%BC&grace_s=30") == ArmRequest("a", "m&m ü", 30)
+
+
+async def test_a_stream_arms_nothing_that_its_key_may_not_do_any_more(gateway: Gateway, tmp_path: Path) -> None:
+    node = Node(gateway)
+    with node.stream() as stream:
+        await node.arm(stream, "before")
+        entry = AuditEntry(
+            organization_id=ORGANIZATIONS[0],
+            at_ns=START_NS,
+            principal_id="other",
+            action=AuditAction.KEY_CHANGED,
+            subject="key",
+            detail={},
+        )
+        lesser = KeySettings(name="key", scopes=frozenset({Scope.STREAM_READ}))
+        await gateway.store.registry.change_key("key", lesser, entry)
+        with pytest.raises(DropcopyError) as refused:
+            await node.arm(stream, "narrowed")
+        assert refused.value.code is Code.PERMISSION_DENIED
+        admin = Admin(tmp_path, START_NS)
+        admin.disable_key("key")
+        admin.close()
+        with pytest.raises(DropcopyError) as refused:
+            await node.arm(stream, "revoked")
+        assert refused.value.code is Code.UNAUTHENTICATED
+    assert node.state() == [("before", True, False)]

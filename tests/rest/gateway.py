@@ -326,9 +326,11 @@ async def opened(
         disconnects=disconnects,
         flattener=flattener,
         losses=losses,
-        keyring=Keyring(registry=store.registry, store=store, access=access, streams=streams, clock=clock, ids=_IDS),
+        keyring=Keyring(
+            registry=store.registry, store=store, access=access, streams=streams, clock=clock, ids=_IDS, limits=limits
+        ),
         registrar=Registrar(
-            registry=store.registry, store=store, actors=actors, clock=clock, ids=_IDS, plan_of=_plan_of
+            registry=store.registry, store=store, actors=actors, clock=clock, ids=_IDS, limits=limits, plan_of=_plan_of
         ),
         reconciliations=ingest.reconciliations,
         resolutions=Resolutions(actors=actors, queries=store.record.queries, instruments=Instruments(store, catalogue)),

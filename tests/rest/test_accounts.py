@@ -1,5 +1,6 @@
 """The organization and its accounts by REST: opened, renamed, disabled; what a disabled account still does."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -106,3 +107,14 @@ async def test_the_organization_is_the_keys_own(gateway: Gateway) -> None:
     assert (taken.status_code, taken.json()["code"]) == (409, "name_in_use")
     foreign = await gateway.client.get("/v1/organization", headers={"x-api-key": gateway.tenants.foreign_key})
     assert foreign.json()["name"] == "theirs"
+
+
+async def test_changes_at_once_of_one_account_undo_none_of_each_other(gateway: Gateway) -> None:
+    answers = await asyncio.gather(
+        gateway.client.patch(gateway.account, json={"name": "renamed"}),
+        gateway.client.patch(gateway.account, json={"time_zone": "Europe/Berlin"}),
+        gateway.client.patch(gateway.account, json={"roll_time": "17:00"}),
+    )
+    assert {one.status_code for one in answers} == {200}
+    now = (await gateway.client.get(gateway.account)).json()
+    assert (now["name"], now["time_zone"], now["roll_time"]) == ("renamed", "Europe/Berlin", "17:00")

@@ -1,6 +1,8 @@
 """Keys by REST: shown once, restricted, rotated with an overlap, revoked; never more handed on than is held."""
 
 import asyncio
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,8 @@ import pytest
 
 from dropcopyd.domain.account import Scope
 from dropcopyd.rest import admin_bodies
+from dropcopyd.rest.times import render_time
+from dropcopyd.store.admin import Admin
 from dropcopyd.store.migrate import DATABASE_NAME
 from tests.doubles import ManualClock
 from tests.rest.gateway import PATIENT, Gateway, Tenants, create, opened
@@ -313,3 +317,128 @@ async def test_a_key_that_trades_is_refused_by_its_attenuation(gateway: Gateway)
         evaluation = (await client.post("/v1/controls/evaluate", json=body, headers=bearer)).json()
     assert evaluation["allowed"] is False
     assert evaluation["triggered"][0]["scope"] == {"Key": key.split("_")[1]}
+
+
+@pytest.mark.parametrize("path", ["/v1/keys", "/v1/tokens", "/v1/accounts", "intents"])
+@pytest.mark.parametrize("is_beside", [False, True], ids=["by REST", "beside the daemon"])
+async def test_a_body_that_comes_after_the_revocation_asks_for_nothing(
+    gateway: Gateway, tmp_path: Path, path: str, is_beside: bool
+) -> None:
+    """Whoever lost his key cannot keep requests half sent, to have a new one when it is revoked."""
+    key_id, api_key = await made(gateway)
+    bodies = {
+        "/v1/keys": {"name": "mine", "scopes": ["keys:admin"]},
+        "/v1/accounts": {"name": "mine"},
+        "/v1/tokens": {},
+        "intents": create(),
+    }
+    body = json.dumps(bodies[path]).encode()
+    where = f"{gateway.account}/intents" if path == "intents" else path
+    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.server.port)
+    head = f"POST {where} HTTP/1.1\r\nHost: x\r\nx-api-key: {api_key}\r\nContent-Type: application/json\r\n"
+    writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode())
+    await writer.drain()
+    async with asyncio.timeout(20):
+        while (await gateway.client.get(f"/v1/keys/{key_id}")).json()["last_used_at"] is None:
+            await asyncio.sleep(0.001)
+    if is_beside:
+        admin = Admin(tmp_path, 1)
+        admin.disable_key(key_id)
+        admin.close()
+    else:
+        assert (await gateway.client.delete(f"/v1/keys/{key_id}")).status_code == 204
+    before = await gateway.client.get("/v1/keys"), await gateway.client.get("/v1/accounts")
+    writer.write(body)
+    answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20)
+    assert answer.startswith(b"HTTP/1.1 401 "), answer
+    writer.close()
+    after = await gateway.client.get("/v1/keys"), await gateway.client.get("/v1/accounts")
+    names = [[[one["name"] for one in page.json()["data"]] for page in pages] for pages in (before, after)]
+    assert names[0] == names[1]
+    assert not (await gateway.get("orders"))["data"]
+
+
+async def test_a_body_that_comes_after_a_narrowing_is_asked_for_again(gateway: Gateway) -> None:
+    key_id, api_key = await made(gateway)
+    body = json.dumps(create()).encode()
+    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.server.port)
+    head = f"POST {gateway.account}/intents HTTP/1.1\r\nHost: x\r\nx-api-key: {api_key}\r\n"
+    writer.write(f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode())
+    async with asyncio.timeout(20):
+        while (await gateway.client.get(f"/v1/keys/{key_id}")).json()["last_used_at"] is None:
+            await asyncio.sleep(0.001)
+    narrow = {"attenuation": {"is_reduce_only": True}}
+    assert (await gateway.client.patch(f"/v1/keys/{key_id}", json=narrow)).status_code == 200
+    writer.write(body)
+    answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20)
+    assert answer.startswith(b"HTTP/1.1 403 "), answer
+    writer.close()
+
+
+async def test_the_secret_before_a_rotation_makes_nothing_that_outlives_it(tmp_path: Path, tenants: Tenants) -> None:
+    """It was rotated because somebody else has it: he gets no key, no rotation, no token beyond the overlap."""
+    clock = ManualClock()
+    async with opened(tmp_path, tenants, PATIENT, clock) as gateway:
+        key_id, first = await made(gateway)
+        rotated = await gateway.client.post(f"/v1/keys/{key_id}/rotate", json={"overlap_s": 60})
+        until, second = rotated.json()["key"]["previous_valid_until"], rotated.json()["api_key"]
+        stolen = {"x-api-key": first}
+        for path, body in (
+            ("/v1/keys", {"name": "mine", "scopes": ["keys:admin"]}),
+            (f"/v1/keys/{key_id}/rotate", {"overlap_s": 0}),
+        ):
+            refused = await gateway.client.post(path, json=body, headers=stolen)
+            assert (refused.status_code, refused.json()["pointer"]) == (403, "/expires_at"), path
+        lasting = await gateway.client.patch(f"/v1/keys/{key_id}", json={"name": "mine"}, headers=stolen)
+        assert lasting.status_code == 403
+        minted = await gateway.client.post("/v1/tokens", json={"lifetime_s": 3600}, headers=stolen)
+        assert minted.json()["expires_at"] == until
+        assert await status(gateway, second) == 200
+
+
+async def test_nothing_is_made_by_a_key_that_is_revoked_in_the_same_moment(gateway: Gateway) -> None:
+    """All at once: whatever was made has been made before; the last word of the record is the revocation."""
+    key_id, api_key = await made(gateway)
+    bodies = [{"name": f"made {number}", "scopes": ["keys:admin"]} for number in range(20)]
+    *answers, gone = await asyncio.gather(
+        *(make(gateway, body, api_key) for body in bodies), gateway.client.delete(f"/v1/keys/{key_id}")
+    )
+    assert gone.status_code == 204
+    assert {one.status_code for one in answers} <= {201, 401}
+    lines = (await gateway.client.get("/v1/audit")).json()["data"]
+    revoked_at = next(line["number"] for line in lines if line["action"] == "key.revoked")
+    assert all(line["number"] < revoked_at for line in lines if line["principal_id"] == key_id)
+    made_here = [line for line in lines if line["principal_id"] == key_id and line["action"] == "key.created"]
+    assert len(made_here) == sum(one.status_code == 201 for one in answers)
+
+
+async def test_an_organization_has_so_many_keys_and_accounts(tmp_path: Path, tenants: Tenants) -> None:
+    """Of keys those count that are good; many at once get no more than there is room for."""
+    clock = ManualClock()
+    async with opened(tmp_path, tenants, PATIENT, clock) as gateway:
+        listed = [one for one in (await gateway.client.get("/v1/keys")).json()["data"] if one["disabled_at"] is None]
+        good = [one for one in listed if one["expires_at"] is None]
+        accounts = len((await gateway.client.get("/v1/accounts")).json()["data"])
+    bounded = replace(PATIENT, keys_per_organization=len(good) + 3, accounts_per_organization=accounts + 1)
+    async with opened(tmp_path, tenants, bounded, clock) as gateway:
+        soon = render_time(clock.now_ns() + 60 * 10**9)
+        bodies: list[Any] = [
+            {"name": f"{number}", "scopes": ["records:read"], "expires_at": soon} for number in range(9)
+        ]
+        answers = await asyncio.gather(*(make(gateway, body) for body in bodies))
+        assert sorted(one.status_code for one in answers) == [201] * 3 + [409] * 6
+        problem = next(one.json() for one in answers if one.status_code == 409)
+        facts = problem["code"], problem["resource"], problem["limit"]
+        assert facts == ("organization_limit_exceeded", "keys", len(good) + 3)
+        first = next(one.json()["key"]["key_id"] for one in answers if one.status_code == 201)
+        await gateway.client.delete(f"/v1/keys/{first}")
+        assert [(await make(gateway, body)).status_code for body in bodies[:2]] == [201, 409]
+        clock.advance(60)
+        assert (await make(gateway, {"name": "after", "scopes": ["records:read"]})).status_code == 201
+        theirs = await make(gateway, {"name": "x", "scopes": ["records:read"]}, tenants.foreign_key)
+        assert theirs.status_code == 201, "another organization has its own"
+        opening = [gateway.client.post("/v1/accounts", json={"name": f"new {number}"}) for number in range(3)]
+        opened_now = await asyncio.gather(*opening)
+        assert sorted(one.status_code for one in opened_now) == [201, 409, 409]
+        refused = next(one.json() for one in opened_now if one.status_code == 409)
+        assert (refused["resource"], refused["limit"]) == ("accounts", accounts + 1)

@@ -13,6 +13,8 @@ class AuditAction(StrEnum):
     """What was done, or refused."""
 
     INTENT_REFUSED = "intent.refused"
+    REQUEST_REFUSED = "request.refused"
+    """For want of a scope, an account or another right."""
     COMMAND_WITHHELD = "command.withheld"
     CONTROL_CHANGED = "control.changed"
     KILLED = "killed"

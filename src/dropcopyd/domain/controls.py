@@ -253,7 +253,7 @@ def _prices(control: Control, ask: Ask, risk: Risk) -> Iterator[Objection]:
         return
     if limits.price_collar_percent is not None and reference is not None and not is_unpriced:
         yield from _collar(control, ask, reference, limits.price_collar_percent)
-    price = _worst_price(ask, reference)
+    price = _worst_price(ask)
     for name, limit, quantity, what in (
         ("order_notional_max", limits.order_notional_max, ask.terms.quantity, "the order's notional"),
         ("position_notional_max", limits.position_notional_max, _worst_position(ask, risk), "the position's notional"),
@@ -276,7 +276,7 @@ def notional_of(ask: Ask) -> Decimal | None:
     is_unpriced = ask.terms.order_type in _UNPRICED or ask.terms.limit_price is None
     if reference is None and is_unpriced:
         return None
-    return money.magnitude(value_of(ask.instrument, ask.terms.quantity, _worst_price(ask, reference)))
+    return money.magnitude(value_of(ask.instrument, ask.terms.quantity, _worst_price(ask)))
 
 
 def closed(account: Account) -> Objection | None:
@@ -303,10 +303,27 @@ def _collar(control: Control, ask: Ask, reference: Reference, percent: Decimal) 
         yield _objection(control, "price_collar_percent", money.render(bound), money.render(price), text)
 
 
-def _worst_price(ask: Ask, reference: Reference | None) -> Decimal:
-    """The price at which the order is dearest: its own limit or the market's (an inverse value grows as it falls)."""
-    prices = [price for price in (ask.terms.limit_price, reference.price if reference else None) if price is not None]
-    return min(prices) if is_inverse(ask.instrument) else max(prices)
+def _worst_price(ask: Ask) -> Decimal:
+    """The price at which the order is dearest: of its limit, where its stop triggers, and the market's, the highest.
+
+    (Of an inverse instrument the lowest: its value grows as the price falls.) A limit bounds a sale on the cheap side
+    only, so the market's last price counts however old it is; a buy that stops far above the market is as dear as that.
+    """
+    terms = ask.terms
+    market = None if ask.reference is None else ask.reference.price
+    prices = [price for price in (terms.limit_price, terms.stop_price, market) if price is not None]
+    if is_inverse(ask.instrument):
+        return min(prices)
+    return max(prices) if market is None else max(*prices, _trail_end(terms, market))
+
+
+def _trail_end(terms: OrderTerms, market: Decimal) -> Decimal:
+    """Where a trailing stop of a buy would trigger now."""
+    if terms.trail_amount is not None:
+        return money.add(market, terms.trail_amount)
+    if terms.trail_percent is not None:
+        return money.add(market, money.divide(money.multiply(market, terms.trail_percent), _HUNDRED))
+    return market
 
 
 def _worst_position(ask: Ask, risk: Risk) -> Decimal:

@@ -64,15 +64,20 @@ class KeyRecord:
         return self.disabled_at_ns is not None
 
     def principal(self, generation: int, address: str) -> Principal:
-        """Who asks with that secret of the key, from that address."""
-        settings = self.settings
+        """Who asks with that secret of the key, from that address.
+
+        The secret before ends with the overlap, and hands on nothing that lasts longer.
+        """
+        settings, ends_ns = self.settings, self.settings.expires_at_ns
+        if generation != self.generation:
+            ends_ns = self.previous_until_ns if ends_ns is None else min(ends_ns, self.previous_until_ns)
         return Principal(
             self.organization_id,
             self.key_id,
             settings.scopes,
             key_name=settings.name,
             account_ids=settings.account_ids,
-            expires_at_ns=settings.expires_at_ns,
+            expires_at_ns=ends_ns,
             streams_max=self.streams_max,
             generation=generation,
             address=address,

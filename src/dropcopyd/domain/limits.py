@@ -81,6 +81,10 @@ class Limits:
     """Of each connection to the journal: one writer, two readers."""
     retention_s: float = 3_600.0
     """Closed orders and flat positions leave the replayed state this long after their last change."""
+    accounts_per_organization: int = 1_000
+    """That its administrators may open; the operator is not held back."""
+    keys_per_organization: int = 10_000
+    """That its administrators may make: those that are good, neither revoked nor expired."""
     page_size_max: int = 100
     exports_at_once: int = 4
     token_lifetime_s: float = 900.0

@@ -10,9 +10,10 @@ import structlog
 
 from dropcopyd.domain.account import Account, Principal, Scope
 from dropcopyd.domain.audit import AuditAction, AuditEntry
-from dropcopyd.domain.keys import KeyRecord, lapse_of
+from dropcopyd.domain.keys import KeyRecord, is_narrower, lapse_of
 from dropcopyd.domain.limits import Limits
 from dropcopyd.errors import Code, DropcopyError, InvalidError, NotFoundError
+from dropcopyd.flow.denials import Denials
 from dropcopyd.flow.rates import Rates
 from dropcopyd.flow.tokens import NOBODY, Grant, Tokens
 from dropcopyd.flow.uses import KeyUses
@@ -69,6 +70,22 @@ def parse_uuid(text: str, pointer: str) -> str:
     return text.lower()
 
 
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """A credential that was good when its request began."""
+
+    access: "Access"
+    principal: Principal
+
+    async def recheck(self) -> None:
+        """Raises as `Access.recheck`."""
+        await self.access.recheck(self.principal)
+
+    async def denied(self, method: str, path: str, error: DropcopyError) -> None:
+        """Write down that it was not enough."""
+        await self.access.denials.note(self.principal, method, path, error)
+
+
 class Access:
     """Authenticates keys and authorizes principals, each time by the key as it is now: a disabled one ends at once."""
 
@@ -79,6 +96,8 @@ class Access:
         self._tokens = Tokens(pepper)
         self.rates = Rates(clock, limits or Limits())
         """What each key may send."""
+        self.denials = Denials(store, clock)
+        """What was refused to keys that are good."""
         self.uses = KeyUses()
         """When keys were used last."""
 
@@ -122,7 +141,7 @@ class Access:
     async def _by_token(self, token: str, address: str) -> Principal:
         grant = self._tokens.read(token)
         if grant.expires_at_ns <= self._clock.now_ns():
-            raise DropcopyError(Code.TOKEN_EXPIRED, "the bearer token has expired; mint another one")
+            raise _token_over()
         record = await self._store.find_key(grant.key_id)
         if record is None:
             raise _nobody()
@@ -135,6 +154,21 @@ class Access:
             expires_at_ns=grant.expires_at_ns,
             is_token=True,
         )
+
+    async def recheck(self, principal: Principal) -> None:
+        """That the credential is good for all it was admitted with, now that time has passed: a body's, a stream's.
+
+        Raises DropcopyError: UNAUTHENTICATED, TOKEN_EXPIRED, PERMISSION_DENIED when its key may do less by now.
+        """
+        record = await self._store.find_key(principal.key_id)
+        if record is None:
+            raise _nobody()
+        if principal.is_token and (principal.expires_at_ns or _FAR_NS) <= self._clock.now_ns():
+            raise _token_over()
+        self._require_good(record, principal.generation, principal.address)
+        is_same = principal.attenuation == record.settings.attenuation and principal.scopes <= record.scopes
+        if not is_same or is_narrower(record, principal):
+            raise DropcopyError(Code.PERMISSION_DENIED, "the key was changed meanwhile; ask again")
 
     def _require_good(self, record: KeyRecord, generation: int, address: str) -> None:
         lapse = lapse_of(record, generation, address, self._clock.now_ns())
@@ -211,6 +245,10 @@ def _both(one: frozenset[str] | None, other: frozenset[str] | None) -> frozenset
     if one is None or other is None:
         return other if one is None else one
     return one & other
+
+
+def _token_over() -> DropcopyError:
+    return DropcopyError(Code.TOKEN_EXPIRED, "the bearer token has expired; mint another one")
 
 
 def _nobody() -> DropcopyError:

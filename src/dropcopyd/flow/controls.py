@@ -41,7 +41,7 @@ from dropcopyd.domain.instrument import Instrument
 from dropcopyd.domain.key_limits import standing_objection
 from dropcopyd.domain.order import ActionType, OrderSide, OrderTerms
 from dropcopyd.domain.state import Chain
-from dropcopyd.errors import Code, DropcopyError
+from dropcopyd.errors import Code, DropcopyError, StoreError
 from dropcopyd.flow.ownership import Actor
 from dropcopyd.flow.risk import flattening, objection_to_closing, pooled_risk_of, risk_of
 from dropcopyd.flow.spending import KeyAsk, KeySpending
@@ -49,6 +49,8 @@ from dropcopyd.ports import Clock, Store
 
 _log = structlog.get_logger()
 _NS: Final = 1_000_000_000
+_WAITED_NS: Final = _NS // 4
+"""What is younger was judged by its key a moment ago."""
 References = Callable[[Account, Instrument], Reference | None]
 _Place = tuple[str, ControlScope, str]
 
@@ -176,6 +178,25 @@ class Controls:
         before = None if wanted.chain is None else wanted.chain.order.terms
         return KeyAsk(control, principal.attenuation, actor.account, self._ask(actor, wanted), before)
 
+    async def renew_key(self, command: Command) -> None:
+        """Know the key that sent a command as it is now, where the command has waited: what it may not do any more does
+        not leave.
+        """
+        key_id = command.principal_id
+        if self._clock.now_ns() - command.stamps.received_ns < _WAITED_NS:
+            return
+        if key_id is None or command.principal_type is not PrincipalType.API_KEY:
+            return
+        if command.action_type is ActionType.CANCEL:
+            return
+        try:
+            record = await self._store.find_key(key_id)
+        except StoreError as error:  # what is known of it decides
+            _log.error("controls.key_unreadable", key_id=key_id, code=error.code.value)
+            return
+        if record is not None:
+            self._keys.renew(record)
+
     def recheck(self, actor: Actor, command: Command) -> Objection | None:
         """When the attempt of a command is about to begin: whether it may still leave. A cancel always may."""
         if command.action_type is ActionType.CANCEL:
@@ -183,7 +204,7 @@ class Controls:
         flatten = self._flattens.get(actor.account.account_id)
         if flatten is not None:
             return objection_to_closing(actor, flatten, command)
-        off = closed(actor.account)
+        off = closed(actor.account) or self._keys.revoked(command.principal_id)
         controls = self.in_force(actor.account, command.instrument.symbol)
         key = self._keys.known(command.principal_id, actor.account.organization_id)
         if off is not None or not (controls or key):

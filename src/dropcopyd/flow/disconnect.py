@@ -111,10 +111,12 @@ class DisconnectCancels:
     async def arm(self, stream: OpenStream, request: ArmRequest) -> None:
         """Arm for a strategy, or take an arming over with a new grace; confirmed on the stream once it is durable.
 
-        Raises InvalidError, NotFoundError, DropcopyError(PERMISSION_DENIED: only who may cancel may arm), StoreError.
+        Raises InvalidError, NotFoundError, DropcopyError(PERMISSION_DENIED: only who may cancel may arm;
+        UNAUTHENTICATED), StoreError.
         """
         principal = stream.principal
         self._access.require(principal, Scope.INTENTS_EDIT)
+        await self._access.recheck(principal)  # the stream may be long open
         account = await self._access.account(principal, request.account_id, "/account_id")
         _check(request)
         place = account.account_id, request.strategy_id

@@ -154,6 +154,7 @@ class Dispatcher:
     async def _begin(self, actor: Actor, command: Command) -> bool:
         """Commit that the attempt begins, unless a control objects now: one decision, so that nothing slips between."""
         objections: list[Objection] = []
+        await self._controls.renew_key(command)
 
         def decision(state: AccountState, now_ns: int) -> Batch | None:
             found = self._controls.recheck(actor, command)

@@ -15,6 +15,7 @@ from dropcopyd.domain.account import Principal
 from dropcopyd.domain.attenuation import UNATTENUATED, attenuation_to_json
 from dropcopyd.domain.audit import AuditAction, AuditEntry
 from dropcopyd.domain.keys import KeyRecord, KeySettings, excess_of
+from dropcopyd.domain.limits import Limits
 from dropcopyd.errors import Code, DropcopyError, NotFoundError
 from dropcopyd.flow.access import Access, mint_key, mint_secret
 from dropcopyd.flow.streams import Streams
@@ -28,8 +29,17 @@ class Keyring:
     """The keys of all organizations, for principals that hold `keys:admin`."""
 
     def __init__(
-        self, *, registry: Registry, store: Store, access: Access, streams: Streams, clock: Clock, ids: Ids
+        self,
+        *,
+        registry: Registry,
+        store: Store,
+        access: Access,
+        streams: Streams,
+        clock: Clock,
+        ids: Ids,
+        limits: Limits,
     ) -> None:
+        self._limits = limits
         self._registry = registry
         self._store = store
         self._access = access
@@ -57,7 +67,10 @@ class Keyring:
         return self._as_used(record)
 
     async def add(self, principal: Principal, settings: KeySettings) -> tuple[KeyRecord, str]:
-        """A new key, and itself as it is shown once. Raises DropcopyError(PERMISSION_DENIED), NotFoundError."""
+        """A new key, and itself as it is shown once.
+
+        Raises DropcopyError(PERMISSION_DENIED, ORGANIZATION_LIMIT_EXCEEDED), NotFoundError.
+        """
         await self._require_grantable(principal, settings)
         key_id, api_key = mint_key(self._ids)
         record = KeyRecord(
@@ -68,7 +81,8 @@ class Keyring:
             created_at_ns=self._clock.now_ns(),
             created_by=principal.key_id,
         )
-        await self._registry.add_key(record, self._entry(principal, AuditAction.KEY_CREATED, key_id, told(settings)))
+        entry = self._entry(principal, AuditAction.KEY_CREATED, key_id, told(settings))
+        await self._registry.add_key(record, entry, self._limits.keys_per_organization)
         return record, api_key
 
     async def change(
@@ -114,6 +128,7 @@ class Keyring:
             raise DropcopyError(Code.PERMISSION_DENIED, "a token makes no keys; use the key")
         for account_id in sorted(settings.account_ids or ()):
             await self._access.account(principal, account_id, "/account_ids")
+        await self._access.recheck(principal)
         maker = await self._store.find_key(principal.key_id)
         excess = excess_of(settings, principal, () if maker is None else maker.settings.addresses)
         if excess is not None:

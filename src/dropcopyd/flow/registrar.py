@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from dropcopyd.domain.account import Account, BrokerKind, Organization, Principal
 from dropcopyd.domain.audit import AuditAction, AuditEntry
 from dropcopyd.domain.day import check_day
+from dropcopyd.domain.limits import Limits
 from dropcopyd.errors import Code, DropcopyError, InvalidError
 from dropcopyd.flow.controls import require_version
 from dropcopyd.flow.ownership import Actors
@@ -45,8 +46,17 @@ class Registrar:
     """Organizations and accounts, for principals that hold `accounts:admin`."""
 
     def __init__(
-        self, *, registry: Registry, store: Store, actors: Actors, clock: Clock, ids: Ids, plan_of: PlanOf
+        self,
+        *,
+        registry: Registry,
+        store: Store,
+        actors: Actors,
+        clock: Clock,
+        ids: Ids,
+        limits: Limits,
+        plan_of: PlanOf,
     ) -> None:
+        self._limits = limits
         self._registry = registry
         self._store = store
         self._actors = actors
@@ -65,7 +75,10 @@ class Registrar:
         return await self.organization(principal)
 
     async def add_account(self, principal: Principal, asked: AccountRequest) -> Account:
-        """A new account, connected at once. Raises DropcopyError: NAME_IN_USE, NOT_SUPPORTED, INVALID_ARGUMENT."""
+        """A new account, connected at once.
+
+        Raises DropcopyError: NAME_IN_USE, NOT_SUPPORTED, INVALID_ARGUMENT, ORGANIZATION_LIMIT_EXCEEDED.
+        """
         if asked.broker is not BrokerKind.PAPER:
             raise DropcopyError(Code.NOT_SUPPORTED, "only paper accounts are supported yet")
         _check_day(asked.time_zone, asked.roll_time)
@@ -85,7 +98,7 @@ class Registrar:
         )
         detail = {"name": asked.name, "broker": asked.broker.value, "profile": asked.paper.profile}
         entry = self._entry(principal, AuditAction.ACCOUNT_CREATED, account.account_id, detail, account.account_id)
-        await self._registry.add_account(account, entry)
+        await self._registry.add_account(account, entry, self._limits.accounts_per_organization)
         return (await self._actors.get(account.account_id)).account
 
     async def change_account(
@@ -97,9 +110,9 @@ class Registrar:
         detail = {member: value for member, value in given.items() if value is not None}
         await self._registry.change_account(
             account.account_id,
-            name=name or account.name,
-            time_zone=time_zone or account.time_zone,
-            roll_time=roll_time or account.roll_time,
+            name=name,
+            time_zone=time_zone,
+            roll_time=roll_time,
             entry=self._entry(principal, AuditAction.ACCOUNT_CHANGED, account.account_id, detail, account.account_id),
         )
         return await self._renewed(account)

@@ -11,8 +11,8 @@ from typing import Final
 
 from dropcopyd.domain import money
 from dropcopyd.domain.account import Account
-from dropcopyd.domain.attenuation import Attenuation, Spending
-from dropcopyd.domain.controls import Ask, Control, Objection, Risk
+from dropcopyd.domain.attenuation import UNATTENUATED, Attenuation, Spending
+from dropcopyd.domain.controls import Ask, Control, ControlScope, Objection, Risk
 from dropcopyd.domain.day import latest_roll
 from dropcopyd.domain.key_limits import (
     added_notional,
@@ -21,6 +21,7 @@ from dropcopyd.domain.key_limits import (
     minute_objection,
     standing_objection,
 )
+from dropcopyd.domain.keys import KeyRecord
 from dropcopyd.domain.order import OrderTerms
 from dropcopyd.ports import Spent
 
@@ -47,6 +48,7 @@ class KeySpending:
         self._notionals: dict[str, dict[tuple[str, str], Decimal]] = {}
         """By key: (currency, day) -> what was sent."""
         self._orders: dict[str, deque[int]] = {}
+        self._revoked: set[str] = set()
 
     def load(self, spent: Spent) -> None:
         """Take up what was committed before."""
@@ -64,6 +66,21 @@ class KeySpending:
     def forget(self, key_id: str) -> None:
         """The key is not attenuated, or not any more."""
         self._limits.pop(key_id, None)
+
+    def renew(self, record: KeyRecord) -> None:
+        """Take up a key as it is now, before one of its commands leaves."""
+        if record.is_disabled:
+            self._revoked.add(record.key_id)
+        elif record.settings.attenuation == UNATTENUATED:
+            self.forget(record.key_id)
+        else:
+            self._limits[record.key_id] = record.settings.attenuation
+
+    def revoked(self, key_id: str | None) -> Objection | None:
+        """The objection to what a revoked key has sent and has not left yet."""
+        if key_id is None or key_id not in self._revoked:
+            return None
+        return Objection(ControlScope.KEY, key_id, "key_revoked", "false", "true", "the key that sent it was revoked")
 
     def known(self, key_id: str | None, organization_id: str) -> tuple[Control, Attenuation] | None:
         """The rules of whoever sent a command, if they are any."""
@@ -107,7 +124,8 @@ class KeySpending:
         days[currency, day] = notional
         of_currency = sorted(place for place in days if place[0] == currency)
         for place in of_currency[:-_DAYS_KEPT]:
-            del days[place]
+            if place[1] != day:  # a clock that was put back makes today an early one
+                del days[place]
 
     def _count(self, key_id: str, now_ns: int) -> int:
         """Orders of the last minute; a clock that was put back leaves them counted."""

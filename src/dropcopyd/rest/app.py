@@ -31,7 +31,7 @@ from dropcopyd.rest.events import EventRoutes
 from dropcopyd.rest.explanation import ExplanationRoutes
 from dropcopyd.rest.exports import ExportRoutes
 from dropcopyd.rest.flattens import FlattenRoutes
-from dropcopyd.rest.gate import RATE_SCOPE, Dependencies, answer
+from dropcopyd.rest.gate import RATE_SCOPE, Dependencies, answer, note_denial
 from dropcopyd.rest.history import HistoryRoutes
 from dropcopyd.rest.keys import KeyRoutes
 from dropcopyd.rest.metrics import MetricsRoutes
@@ -194,9 +194,10 @@ def _add_documentation(app: FastAPI) -> None:
 # --- what becomes of exceptions -----------------------------------------------------------------------------------
 
 
-async def _on_error(_request: Request, error: Exception) -> Response:
+async def _on_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, DropcopyError):
         raise error
+    await note_denial(request, error)
     return problem_response(error)
 
 

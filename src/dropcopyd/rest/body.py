@@ -19,6 +19,9 @@ _MEDIA_TYPE: Final = re.compile(
 _IDEMPOTENCY_KEY: Final = re.compile(r"[ -~]{1,255}", re.ASCII)
 _OPTIONAL_SPACE: Final = " \t"
 
+ADMISSION_SCOPE: Final = "dropcopy.admission"
+"""Where a request's scope keeps its credential, once it was accepted (flow.access.Admission)."""
+
 
 class Number(str):
     """A JSON number, kept as it was written: no amount is ever a number, so none is converted."""
@@ -46,7 +49,9 @@ async def read_json(request: Request, limits: Limits) -> Any:
     """The JSON value of the body; numbers as `Number`.
 
     Raises DropcopyError: UNSUPPORTED_MEDIA_TYPE, BODY_TOO_LARGE, REQUEST_TIMEOUT, MALFORMED_REQUEST (fewer bytes than
-    announced), INVALID_JSON. Raises ClientDisconnect when the client has gone before the end of its body.
+    announced), INVALID_JSON; UNAUTHENTICATED, TOKEN_EXPIRED, PERMISSION_DENIED when the credential was good for the
+    head and is not any more: a client may take its time with a body, and what it asks for is decided now. Raises
+    ClientDisconnect when the client has gone before the end of its body.
     """
     media_type = one_header(request, "content-type", Code.UNSUPPORTED_MEDIA_TYPE)
     if media_type is None or not _MEDIA_TYPE.fullmatch(media_type):
@@ -61,6 +66,9 @@ async def read_json(request: Request, limits: Limits) -> Any:
         raise DropcopyError(
             Code.REQUEST_TIMEOUT, f"the body did not arrive within {limits.request_read_s:g} s"
         ) from error
+    admission = request.scope.get(ADMISSION_SCOPE)
+    if admission is not None:
+        await admission.recheck()
     return parse_json(body)
 
 

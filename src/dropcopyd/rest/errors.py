@@ -52,6 +52,7 @@ STATUS: Final[Mapping[Code, tuple[int, str]]] = {
     Code.IDEMPOTENCY_KEY_REUSED: (409, "The Idempotency-Key was used for another command"),
     Code.RATE_LIMITED: (429, "Too many requests"),
     Code.STREAM_QUOTA_EXCEEDED: (429, "Too many streams"),
+    Code.ORGANIZATION_LIMIT_EXCEEDED: (409, "The organization has as many as it may"),
     Code.SUBSCRIPTION_LIMIT_EXCEEDED: (429, "Too many subscriptions"),
     Code.REQUEST_TOO_LARGE: (431, "The request is too large"),
     Code.TOO_MANY_IN_FLIGHT: (429, "Too many commands wait to be sent"),

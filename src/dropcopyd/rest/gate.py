@@ -12,7 +12,7 @@ from starlette.responses import Response
 from dropcopyd.domain.account import Account, Principal, Scope
 from dropcopyd.domain.limits import Limits
 from dropcopyd.errors import Code, DropcopyError, InvalidError
-from dropcopyd.flow.access import Access, credential_of, parse_uuid
+from dropcopyd.flow.access import Access, Admission, credential_of, parse_uuid
 from dropcopyd.flow.controls import Controls
 from dropcopyd.flow.disconnect import DisconnectCancels
 from dropcopyd.flow.flatten import Flattener
@@ -30,11 +30,13 @@ from dropcopyd.flow.streams import Streams
 from dropcopyd.observe import Metrics
 from dropcopyd.ports import Clock
 from dropcopyd.record import Record
-from dropcopyd.rest.body import one_header
+from dropcopyd.rest.body import ADMISSION_SCOPE, one_header
 from dropcopyd.rest.errors import parameter_error
 
 _ENCODER: Final = json.JSONEncoder(separators=(",", ":"))
 _VERSION: Final = re.compile(r'"?([0-9]{1,18})"?', re.ASCII)
+_ADMINISTRATIVE: Final = frozenset({Scope.ACCOUNTS_ADMIN.value, Scope.KEYS_ADMIN.value})
+"""Scopes without which even looking is written down."""
 _INTEGER: Final = re.compile(r"(-?)0*([0-9]+)", re.ASCII)
 
 
@@ -99,7 +101,18 @@ async def identify(access: Access, request: Request, scope: Scope, *, is_cancel:
 async def authenticated(access: Access, request: Request) -> Principal:
     """Who asks, by key or token. Raises DropcopyError: UNAUTHENTICATED, TOKEN_EXPIRED."""
     credential = credential_of(request.headers.getlist("x-api-key"), request.headers.getlist("authorization"))
-    return await access.authenticate(credential, "" if request.client is None else request.client.host)
+    principal = await access.authenticate(credential, "" if request.client is None else request.client.host)
+    request.scope[ADMISSION_SCOPE] = Admission(access, principal)
+    return principal
+
+
+async def note_denial(request: Request, error: DropcopyError) -> None:
+    """Write to the audit log that a key was refused what administrates or trades; what only reads is left out."""
+    admission = request.scope.get(ADMISSION_SCOPE)
+    if error.code is not Code.PERMISSION_DENIED or admission is None:
+        return
+    if request.method not in ("GET", "HEAD") or error.facts.get("scope") in _ADMINISTRATIVE:
+        await admission.denied(request.method, request.url.path, error)
 
 
 def counted(

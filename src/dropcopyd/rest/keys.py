@@ -54,7 +54,7 @@ class KeyRoutes:
         described: tuple[tuple[str, str, Any, str, Any, int, Any, Any], ...] = (
             ("GET", "/v1/keys", self.keys, "The organization's keys", bodies.KeyPage, 200, page, None),
             ("POST", "/v1/keys", self.add_key, "Make a key; it is shown only now", bodies.ShownKey, 201,
-             (*openapi.ORGANIZATION_CODES, *_GRANT), bodies.CreateKey),
+             (*openapi.ORGANIZATION_CODES, *_GRANT, Code.ORGANIZATION_LIMIT_EXCEEDED), bodies.CreateKey),
             ("GET", _KEY, self.key, "One key", bodies.Key, 200, _ONE, None),
             ("PATCH", _KEY, self.change_key, "Change what a key is allowed", bodies.Key, 200, (*_ONE, *_GRANT),
              bodies.ChangeKey),

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dropcopyd.errors import DropcopyError
 from dropcopyd.rest.errors import problem_response
+from dropcopyd.rest.gate import note_denial
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -38,9 +39,11 @@ class Straight:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request that it takes."""
+        request = Request(scope, receive)
         try:
-            response = await self._endpoint(Request(scope, receive))
+            response = await self._endpoint(request)
         except DropcopyError as error:
+            await note_denial(request, error)
             response = problem_response(error)
         await response(scope, receive, send)
 

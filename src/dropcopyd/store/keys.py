@@ -84,6 +84,21 @@ def disable_key(connection: sqlite3.Connection, key_id: str, at_ns: int) -> bool
     )
 
 
+def count_good(connection: sqlite3.Connection, organization_id: str, now_ns: int) -> sqlite3.Cursor:
+    """How many of an organization's keys are neither disabled nor expired."""
+    return connection.execute(
+        "SELECT count(*) FROM api_keys WHERE organization_id = ? AND disabled_at_ns IS NULL"
+        " AND (expires_at_ns IS NULL OR expires_at_ns > ?)",
+        (organization_id, now_ns),
+    )
+
+
+def is_disabled(connection: sqlite3.Connection, key_id: str) -> bool:
+    """Whether there is such a key and it is disabled."""
+    statement = "SELECT 1 FROM api_keys WHERE key_id = ? AND disabled_at_ns IS NOT NULL"
+    return connection.execute(statement, (key_id,)).fetchone() is not None
+
+
 def keep_uses(connection: sqlite3.Connection, uses: Mapping[str, KeyUse]) -> None:
     """Keep when keys were used last, and from where."""
     connection.executemany(
@@ -147,9 +162,9 @@ def spend(connection: sqlite3.Connection, spending: Spending) -> None:
             (key_id, spending.day, spending.currency, money.render(spending.notional)),
         )
         execute(
-            "DELETE FROM key_notionals WHERE key_id = ?1 AND currency = ?2 AND day NOT IN"
+            "DELETE FROM key_notionals WHERE key_id = ?1 AND currency = ?2 AND day <> ?4 AND day NOT IN"
             " (SELECT day FROM key_notionals WHERE key_id = ?1 AND currency = ?2 ORDER BY day DESC LIMIT ?3)",
-            (key_id, spending.currency, _DAYS_KEPT),
+            (key_id, spending.currency, _DAYS_KEPT, spending.day),  # today may be an early one: clocks are put back
         )
     if spending.counts_order:
         execute("DELETE FROM key_orders WHERE key_id = ? AND at_ns < ?", (key_id, spending.at_ns - _MINUTE_NS))

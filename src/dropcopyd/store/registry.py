@@ -8,6 +8,7 @@ from dropcopyd.domain.account import Account, Organization
 from dropcopyd.domain.audit import AuditEntry
 from dropcopyd.domain.keys import KeyRecord, KeySettings
 from dropcopyd.errors import Code, DropcopyError
+from dropcopyd.flow.tokens import NOBODY
 from dropcopyd.ports import KeyUse, NewAccount
 from dropcopyd.store import keys
 from dropcopyd.store.controls import put_audit
@@ -37,14 +38,21 @@ class SqliteRegistry:
         statement = "UPDATE organizations SET name = ? WHERE organization_id = ?"
         await self._named(statement, (name, organization_id), entry, "an organization has that name already")
 
-    async def add_account(self, account: NewAccount, entry: AuditEntry) -> None:
-        await self._named(*insertion_of(account), entry, _ACCOUNT_IN_USE)
+    async def add_account(self, account: NewAccount, entry: AuditEntry, accounts_max: int) -> None:
+        def full(connection: sqlite3.Connection) -> DropcopyError | None:
+            statement = "SELECT count(*) FROM accounts WHERE organization_id = ?"
+            return _full("accounts", connection.execute(statement, (account.organization_id,)), accounts_max)
+
+        await self._named(*insertion_of(account), entry, _ACCOUNT_IN_USE, full)
         await self._refreshed()
 
     async def change_account(
-        self, account_id: str, *, name: str, time_zone: str, roll_time: str, entry: AuditEntry
+        self, account_id: str, *, name: str | None, time_zone: str | None, roll_time: str | None, entry: AuditEntry
     ) -> None:
-        statement = "UPDATE accounts SET name = ?, time_zone = ?, roll_time = ? WHERE account_id = ?"
+        statement = (
+            "UPDATE accounts SET name = coalesce(?, name), time_zone = coalesce(?, time_zone),"
+            " roll_time = coalesce(?, roll_time) WHERE account_id = ?"
+        )
         await self._named(statement, (name, time_zone, roll_time, account_id), entry, _ACCOUNT_IN_USE)
         await self._refreshed()
 
@@ -63,27 +71,44 @@ class SqliteRegistry:
         await self._refreshed()
         return bool(done)
 
-    async def _named(self, statement: str, values: tuple[object, ...], entry: AuditEntry, refusal: str) -> None:
-        """A write that gives a name. Raises DropcopyError(NAME_IN_USE)."""
+    async def _named(
+        self,
+        statement: str,
+        values: tuple[object, ...],
+        entry: AuditEntry,
+        refusal: str,
+        full: Callable[[sqlite3.Connection], DropcopyError | None] = lambda _connection: None,
+    ) -> None:
+        """A write that gives a name. Raises DropcopyError(NAME_IN_USE), and what `full` finds."""
 
-        def work(connection: sqlite3.Connection) -> bool:
+        def work(connection: sqlite3.Connection) -> DropcopyError | None:
+            found = full(connection)
+            if found is not None:
+                return found
             try:
                 connection.execute(statement, values)
             except sqlite3.IntegrityError:
-                return False
+                return DropcopyError(Code.NAME_IN_USE, refusal)
             put_audit(connection, entry)
-            return True
+            return None
 
-        if not await self._transact(work):
-            raise DropcopyError(Code.NAME_IN_USE, refusal)
+        found = await self._transact(work)
+        if found is not None:
+            raise found
 
     # --- keys -----------------------------------------------------------------------------------------------------
 
     async def keys(self, organization_id: str, after: str, limit: int) -> list[KeyRecord]:
         return await self._read(lambda connection: keys.list_keys(connection, organization_id, after, limit))
 
-    async def add_key(self, record: KeyRecord, entry: AuditEntry) -> None:
-        await self._audited(lambda connection: keys.insert_key(connection, record), entry)
+    async def add_key(self, record: KeyRecord, entry: AuditEntry, keys_max: int) -> None:
+        def add(connection: sqlite3.Connection) -> DropcopyError | None:
+            found = _full("keys", keys.count_good(connection, record.organization_id, record.created_at_ns), keys_max)
+            if found is None:
+                keys.insert_key(connection, record)
+            return found
+
+        await self._audited(add, entry)
 
     async def change_key(self, key_id: str, settings: KeySettings, entry: AuditEntry) -> None:
         await self._audited(lambda connection: keys.change_key(connection, key_id, settings), entry)
@@ -104,15 +129,32 @@ class SqliteRegistry:
         await self._transact(lambda connection: keys.keep_uses(connection, uses))
 
     async def _audited(self, work: Callable[[sqlite3.Connection], Any], entry: AuditEntry) -> Any:
-        """The result of a change; its line is written unless the change found nothing (False)."""
+        """The result of a change; its line is written unless the change found nothing (False) or an error to be raised.
+
+        Whoever asks holds a key that is not disabled, in the same transaction: revoked meanwhile, from wherever, he
+        leaves no key behind. Raises DropcopyError(UNAUTHENTICATED).
+        """
 
         def both(connection: sqlite3.Connection) -> Any:
+            if keys.is_disabled(connection, entry.principal_id):
+                return DropcopyError(Code.UNAUTHENTICATED, NOBODY)
             result = work(connection)
-            if result is not False:
+            if result is not False and not isinstance(result, DropcopyError):
                 put_audit(connection, entry)
             return result
 
-        return await self._transact(both)
+        result = await self._transact(both)
+        if isinstance(result, DropcopyError):
+            raise result
+        return result
+
+
+def _full(resource: str, counted: sqlite3.Cursor, limit: int) -> DropcopyError | None:
+    """The refusal of one more when there are as many as there may be."""
+    if counted.fetchone()[0] < limit:
+        return None
+    text = f"the organization has {limit} {resource}, as many as it may have"
+    return DropcopyError(Code.ORGANIZATION_LIMIT_EXCEEDED, text, resource=resource, limit=limit)
 
 
 # --- shared with the operator's hand (`admin`) --------------------------------------------------------------------
