@@ -14,6 +14,7 @@ from dropcopyd.domain.amendment import Amendment
 from dropcopyd.domain.balance import Balance
 from dropcopyd.domain.command import Command
 from dropcopyd.domain.event import EventType, Trade
+from dropcopyd.domain.flatten import Flatten
 from dropcopyd.domain.fold import Change
 from dropcopyd.domain.instrument import AssetClass, InstrumentKey
 from dropcopyd.domain.order import Order
@@ -281,6 +282,9 @@ class Queries(Protocol):
 
     async def balances(self, account_id: str) -> Sequence[Balance]:
         """By currency."""
+
+    async def flattens(self, account_id: str, listing: Listing) -> Slice[Flatten]:
+        """By when they began."""
 
     async def breaks(self, account_id: str, listing: Listing) -> Slice[Ticket]: ...
 

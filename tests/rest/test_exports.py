@@ -25,6 +25,19 @@ from tests.rest.test_pages import fill, walk
 from tests.rest.test_queries import trade_a_while
 
 SHEETS = {sheet.name: sheet for sheet in (columns.ORDERS, columns.TRADES, columns.POSITIONS, columns.JOURNAL)}
+FREE = {
+    *("symbol", "client_reference_id", "strategy_id", "external_order_id", "order_id", "exec_id"),
+    *("reason_code", "reason", "raw_status", "venue", "trade_date"),
+}
+OTHERS = {
+    *("intent_id", "account_id", "organization_id", "client_order_id"),
+    *("broker", "asset_class", "order_state", "order_status", "order_type", "order_side", "order_venue"),
+    *("time_in_force", "origin", "side", "liquidity", "kind", "chain", "event", "fees"),
+    *("quantity", "filled_quantity", "leaves_quantity", "limit_price", "stop_price", "trail_amount", "trail_percent"),
+    *("average_price", "price", "cumulative_quantity", "order_quantity", "average_cost", "realized_pnl", "daily_pnl"),
+    *("value_bought", "value_sold"),
+}
+"""Text that nobody outside chooses: ids and words of ours, amounts, JSON."""
 TIMES = {column.name for sheet in SHEETS.values() for column in sheet.columns if column.kind is columns.Kind.TIME}
 MANY = 30_000
 """Events of an export that fits into no socket's buffers."""
@@ -71,6 +84,62 @@ def expected(row: dict[str, Any]) -> dict[str, Any]:
     return flat
 
 
+def as_cell(name: str, value: Any) -> str:
+    """The cell of a value by the documented rule, written anew: free text is guarded, whatever else is left alone."""
+    text = str(value)
+    if name in FREE and text[:1] in ("=", "+", "-", "@", "\t", "\r", "\n", "'"):
+        return "'" + text
+    return text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "=1+1",
+        "+1",
+        "-1",
+        "@SUM(A1)",
+        '=HYPERLINK("http://x")',
+        "'=1",
+        "'",
+        "\uff1d1",
+        "-",
+        "plain",
+        "1-1",
+        "a=1",
+        '"=1',
+    ],
+)
+async def test_no_reference_is_a_formula_and_every_one_comes_back(gateway: Gateway, text: str) -> None:
+    answer = await gateway.submit({**create(), "client_reference_id": text, "strategy_id": text})
+    assert answer.status_code == 201, answer.text
+    (cell,) = [row["client_reference_id"] for row in read_csv(await export(gateway, "orders"))]
+    assert not cell.startswith(("=", "+", "-", "@", "\uff1d"))
+    assert cell.removeprefix("'") == text
+    (row,) = read_parquet(await export(gateway, "orders", format="parquet"))
+    assert (row["client_reference_id"], row["strategy_id"]) == (text, text)
+
+
+async def test_an_amount_below_zero_stays_a_number(gateway: Gateway) -> None:
+    intent_id = await gateway.create(order_side="SELL_SHORT", spec={"Market": {"quantity": "5"}})
+    await gateway.report(intent_id, fill("-e1", "5"))
+    (position,) = read_csv(await export(gateway, "positions"))
+    assert position["quantity"] == "-5"
+    (trade,) = read_csv(await export(gateway, "trades"))
+    assert trade["exec_id"] == "'-e1", "the broker's word is free text"
+    assert json.loads(trade["fees"])[1]["amount"] == "-0.001"
+
+
+def test_what_is_not_free_text_is_an_amount_or_ours() -> None:
+    """Who adds a column decides whether it is free text."""
+    free = {column.name for sheet in SHEETS.values() for column in sheet.columns if column.is_free}
+    assert free == FREE
+    rest = {
+        column.name for sheet in SHEETS.values() for column in sheet.columns if column.kind is columns.Kind.TEXT
+    } - free
+    assert rest == OTHERS
+
+
 @pytest.mark.parametrize(
     ("name", "shape"),
     [
@@ -99,7 +168,7 @@ async def test_both_formats_say_what_the_list_says(
     rows = listed if name == "positions" else listed[::-1]
     assert len(rows) >= 2
     found = read_csv(await export(gateway, name))
-    assert found == [{key: "" if value is None else str(value) for key, value in row.items()} for row in rows]
+    assert found == [{key: "" if value is None else as_cell(key, value) for key, value in row.items()} for row in rows]
     typed = [{key: ns_of(value) if key in TIMES and value else value for key, value in row.items()} for row in rows]
     assert read_parquet(await export(gateway, name, format="parquet")) == typed
 

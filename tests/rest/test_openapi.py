@@ -47,6 +47,7 @@ ROUTES = {
     ("GET", "/v1/streams"),
     ("DELETE", "/v1/streams/{stream_id}"),
     ("POST", "/v1/accounts/{account_id}/flatten"),
+    ("GET", "/v1/accounts/{account_id}/flattens"),
     ("GET", "/v1/accounts/{account_id}/flattens/{flatten_id}"),
     ("GET", "/v1/accounts/{account_id}/risk"),
     ("GET", "/v1/accounts/{account_id}/armings"),

@@ -118,6 +118,11 @@ class Flattener:
             raise NotFoundError(Code.FLATTEN_NOT_FOUND, f"the account has no flatten {flatten_id}")
         return found
 
+    def as_it_is(self, flatten: Flatten) -> Flatten:
+        """A flatten of the record as it is now, where it is under way."""
+        run = self._runs.get(flatten.account_id)
+        return run.flatten if run is not None and run.flatten.flatten_id == flatten.flatten_id else flatten
+
     async def run(self) -> None:
         """Carry flattens on until cancelled."""
         while True:

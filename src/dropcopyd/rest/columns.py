@@ -16,6 +16,13 @@ from dropcopyd.rest.times import render_time
 from dropcopyd.wire import event_json
 
 Row = Sequence[Any]
+_FREE: Final = frozenset(
+    {
+        *("symbol", "client_reference_id", "strategy_id", "external_order_id", "order_id", "exec_id"),
+        *("reason_code", "reason", "raw_status", "venue", "trade_date"),
+    }
+)
+"""Columns of free text; all others hold amounts, ids of ours, words of a list, times or JSON."""
 
 
 class Kind(StrEnum):
@@ -33,6 +40,11 @@ class Column:
 
     name: str
     kind: Kind = Kind.TEXT
+
+    @property
+    def is_free(self) -> bool:
+        """Whether it holds words of somebody else: a caller's or a broker's."""
+        return self.name in _FREE
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ NUMBER: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
 """The mark of a list that goes on from a number."""
 PAIR: Final = re.compile(r"[0-9]{1,19}\|[0-9]{1,18}", re.ASCII)
 """The mark of a list that goes on from a time and a number."""
+BEGUN: Final = re.compile(r"[0-9]{1,19}\|[0-9a-f-]{36}", re.ASCII)
+"""The mark of a list that goes on from a time and an id."""
 NAME: Final = re.compile(r"[A-Z]{1,32}\|[ -~]{1,64}", re.ASCII)
 """The mark of a list that goes on from an asset class and symbol."""
 ANY: Final = re.compile(r"[^\x00-\x1f]{1,255}")

@@ -1,4 +1,4 @@
-"""The routes of flatten: begin one, and look at it."""
+"""The routes of flatten: begin one, look at it, and list them."""
 
 from typing import Any
 
@@ -10,17 +10,20 @@ from dropcopyd.domain.account import Scope
 from dropcopyd.domain.flatten import Flatten, FlattenLeg
 from dropcopyd.errors import Code
 from dropcopyd.rest import control_bodies, openapi, schemas
+from dropcopyd.rest import listing as lists
 from dropcopyd.rest.body import read_json
 from dropcopyd.rest.gate import Dependencies, admit, answer, uuid_parameter
+from dropcopyd.rest.read import described_route
 from dropcopyd.rest.times import render_time
 
 
 class FlattenRoutes:
-    """POST /v1/accounts/{account_id}/flatten and GET .../flattens/{flatten_id}"""
+    """POST /v1/accounts/{account_id}/flatten, GET .../flattens and GET .../flattens/{flatten_id}"""
 
     def __init__(self, dependencies: Dependencies) -> None:
         self._access = dependencies.access
         self._flattener = dependencies.flattener
+        self._queries = dependencies.record.queries
         self._limits = dependencies.limits
 
     def router(self) -> APIRouter:
@@ -48,6 +51,15 @@ class FlattenRoutes:
                 openapi.ACCOUNT_ID, body=control_bodies.FlattenAccount, scope=Scope.INTENTS_EDIT
             ),
         )
+        described_route(
+            router,
+            "/v1/accounts/{account_id}/flattens",
+            self.flattens,
+            schemas.FlattenPage,
+            (*openapi.ADMISSION_CODES, Code.INVALID_CURSOR),
+            "Flattens, the newest first",
+            [openapi.ACCOUNT_ID, *lists.FLATTENS.described],
+        )
         router.add_api_route(
             "/v1/accounts/{account_id}/flattens/{flatten_id}",
             self.find,
@@ -68,6 +80,13 @@ class FlattenRoutes:
         flatten = await self._flattener.start(principal, account, asked.reason, asked.timeout_s)
         place = f"/v1/accounts/{account.account_id}/flattens/{flatten.flatten_id}"
         return answer(_flatten(flatten), 202, {"location": place})
+
+    async def flattens(self, request: Request) -> Response:
+        """A page of them."""
+        _, account = await admit(self._access, request, Scope.RECORDS_READ, *lists.FLATTENS.known)
+        asked = lists.read_listing(request, lists.FLATTENS, self._limits, account.account_id)
+        page = await self._queries.flattens(account.account_id, asked.listing)
+        return asked.answer(page, lambda one: _flatten(self._flattener.as_it_is(one)))
 
     async def find(self, request: Request) -> Response:
         """One flatten."""

@@ -142,6 +142,7 @@ POSITIONS: Final = Kind("positions", POSITION_FILTERS, sort=Sort.ASC, shape=curs
 JOURNAL: Final = Kind("journal", ("after",), has_times=True, sort=Sort.ASC)
 TIMELINE: Final = Kind("timeline", sort=Sort.ASC)
 BREAKS: Final = Kind("breaks", BREAK_FILTERS, has_times=True)
+FLATTENS: Final = Kind("flattens", has_times=True, shape=cursor.BEGUN)
 RECONCILIATIONS: Final = Kind("reconciliations", RECONCILIATION_FILTERS, has_times=True)
 EXPLANATION: Final = Kind("explanation", sort=Sort.ASC, shape=cursor.PAIR)
 SEARCH: Final = Kind("search", sort=Sort.ASC, shape=cursor.PLACE)

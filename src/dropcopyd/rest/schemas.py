@@ -578,6 +578,13 @@ class Flatten(Shape):
     positions: list[FlattenLeg]
 
 
+class FlattenPage(Shape):
+    """By when they began."""
+
+    data: list[Flatten]
+    next_cursor: str | None
+
+
 class Arming(Shape):
     """Cancel on disconnect of one strategy; null = every order of the account."""
 

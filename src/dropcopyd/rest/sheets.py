@@ -43,22 +43,42 @@ async def writer_of(form: Form, columns: Sequence[Column]) -> Writer:
     return _Parquet(columns, arrow, parquet)
 
 
+_FORMULA: Final = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20'")
+"""What a spreadsheet may take for a formula where a cell begins with it (full-width, too), and the mark against it."""
+
+
+def guarded(text: str) -> str:
+    """Free text as a cell that no spreadsheet computes: with an apostrophe before it where it could be a formula.
+
+    A reference such as `=HYPERLINK(..)` comes from whoever sends orders and is opened by whoever does the books. Text
+    that begins with an apostrophe gets another one, so that taking one away gives what it was, always.
+    """
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
 class _Csv:
-    """RFC 4180: CRLF, quoted where needed; null is an empty field, bytes are base64."""
+    """RFC 4180: CRLF, quoted where needed; null is an empty field, bytes are base64, free text is guarded."""
 
     def __init__(self, columns: Sequence[Column]) -> None:
+        self._is_free = [column.is_free for column in columns]
         self._text = io.StringIO(newline="")
         self._writer = csv.writer(self._text)
         self._writer.writerow([column.name for column in columns])
 
     def add(self, row: Row) -> None:
-        self._writer.writerow([base64.b64encode(one).decode() if isinstance(one, bytes) else one for one in row])
+        self._writer.writerow(map(_cell, row, self._is_free))
 
     async def ready(self, *, is_last: bool = False) -> bytes:  # noqa: ARG002  a text has no end of its own
         text = self._text.getvalue()
         self._text.seek(0)
         self._text.truncate()
         return text.encode()
+
+
+def _cell(value: Any, is_free: bool) -> Any:
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    return guarded(value) if is_free and isinstance(value, str) else value
 
 
 def _libraries() -> tuple[Any, Any]:

@@ -9,6 +9,7 @@ from dropcopyd.domain import money
 from dropcopyd.domain.audit import AuditEntry
 from dropcopyd.domain.flatten import Flatten, FlattenLeg, FlattenStatus, LegStatus
 from dropcopyd.domain.instrument import AssetClass
+from dropcopyd.record import Listing, Slice, Sort
 from dropcopyd.store.controls import put_audit
 
 _COLUMNS = tuple(field.name for field in fields(Flatten))
@@ -36,6 +37,30 @@ def find_flatten(connection: sqlite3.Connection, account_id: str, flatten_id: st
         "SELECT * FROM flattens WHERE flatten_id = ? AND account_id = ?", (flatten_id, account_id)
     ).fetchone()
     return None if row is None else _flatten_of(row)
+
+
+def list_flattens(connection: sqlite3.Connection, account_id: str, listing: Listing) -> Slice[Flatten]:
+    """A page of an account's flattens by when they began; the mark is `started_at_ns|flatten_id`."""
+    values: list[object] = [account_id]
+    condition = ""
+    for term, value in (("started_at_ns >= ?", listing.since_ns), ("started_at_ns < ?", listing.until_ns)):
+        if value is not None:
+            condition, values = f"{condition} AND {term}", [*values, value]
+    compare, direction = ("<", "DESC") if listing.sort is Sort.DESC else (">", "ASC")
+    if listing.mark:
+        started, _, flatten_id = listing.mark.partition("|")
+        condition, values = (
+            f"{condition} AND (started_at_ns, flatten_id) {compare} (?, ?)",
+            [*values, int(started), flatten_id],
+        )
+    found = connection.execute(
+        f"SELECT * FROM flattens WHERE account_id = ?{condition}"  # noqa: S608  ours
+        f" ORDER BY started_at_ns {direction}, flatten_id {direction} LIMIT ?",
+        (*values, listing.limit + 1),
+    ).fetchall()
+    items = [_flatten_of(row) for row in found[: listing.limit]]
+    mark = f"{items[-1].started_at_ns}|{items[-1].flatten_id}" if len(found) > listing.limit else ""
+    return Slice(items, mark)
 
 
 def last_flatten_ns(connection: sqlite3.Connection, account_id: str) -> int:

@@ -8,12 +8,13 @@ from dropcopyd.domain.account import Account
 from dropcopyd.domain.balance import Balance
 from dropcopyd.domain.command import Command
 from dropcopyd.domain.event import Trade
+from dropcopyd.domain.flatten import Flatten
 from dropcopyd.domain.instrument import AssetClass
 from dropcopyd.domain.order import Order
 from dropcopyd.domain.position import Position
 from dropcopyd.domain.reconciliation import Reconciliation, Ticket
 from dropcopyd.record import AccountRecord, Listing, Slice, Sort
-from dropcopyd.store import breaks, keyset, rows
+from dropcopyd.store import breaks, flattens, keyset, rows
 from dropcopyd.store import positions as position_store
 from dropcopyd.store.reader import Reader
 
@@ -127,6 +128,9 @@ class SqliteQueries:
     async def balances(self, account_id: str) -> Sequence[Balance]:
         account = self._account_of(account_id)
         return await self._reader.read(lambda connection: position_store.balances(connection, account))
+
+    async def flattens(self, account_id: str, listing: Listing) -> Slice[Flatten]:
+        return await self._reader.read(lambda connection: flattens.list_flattens(connection, account_id, listing))
 
     async def breaks(self, account_id: str, listing: Listing) -> Slice[Ticket]:
         return await self._page(keyset.BREAKS, breaks.ticket_of, account_id, listing)
