@@ -15,7 +15,9 @@ from dropcopyd.errors import Code, DropcopyError, InvalidError
 from tests.domain.build import SECOND_NS, START_NS, Play, correction, limit_terms, report, trade
 
 
-def decided(play: Play, action: ResolutionAction, *, seen_ns: int | None = None, **asked: Any) -> Batch:
+def decided(
+    play: Play, action: ResolutionAction, *, seen_ns: int | None = None, break_id: str = "b1", **asked: Any
+) -> Batch:
     """What a person decides about the filled quantity of order o1, which was last seen just now."""
     difference = Difference(
         kind=BreakKind.QUANTITY,
@@ -27,7 +29,7 @@ def decided(play: Play, action: ResolutionAction, *, seen_ns: int | None = None,
         order_id="o1",
     )
     ticket = Ticket(
-        break_id="b1",
+        break_id=break_id,
         account_id="a",
         difference=difference,
         status=BreakStatus.OPEN,
@@ -102,6 +104,17 @@ def test_in_pieces_the_rest_stays_until_it_comes(play: Play) -> None:
 def test_more_than_it_stood_for_counts_besides(play: Play) -> None:
     play.report(missing("5", broker_sent_at_ns=START_NS + SECOND_NS))
     assert filled(play) == play.held()[0] == "8"
+
+
+def test_two_placeholders_give_together_what_the_real_one_brings(play: Play) -> None:
+    """Four and two are booked; of the five that come the first takes four, the second one."""
+    figures: dict[str, Any] = {"quantity": Decimal(2), "price": Decimal(102)}
+    decided(play, ResolutionAction.BOOK_EXECUTION, break_id="b2", **figures)
+    batch = play.report(missing("5", broker_sent_at_ns=START_NS + SECOND_NS))
+    assert batch is not None
+    left = [(one.exec_id, one.quantity_after) for one in batch.amendments]
+    assert left == [("placeholder:b1", Decimal(0)), ("placeholder:b2", Decimal(1))]
+    assert filled(play) == play.held()[0] == "9"
 
 
 def test_a_fill_of_later_is_another_one(play: Play) -> None:

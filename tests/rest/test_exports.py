@@ -334,6 +334,29 @@ async def test_a_client_that_reads_nothing_is_cut_off(tmp_path: Path, tenants: T
         assert read_csv(await export(gateway, "orders"))
 
 
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+async def test_a_client_that_goes_in_the_middle_leaves_nothing_behind(
+    tmp_path: Path, tenants: Tenants, form: str
+) -> None:
+    """Its place is free at once, however patient the gateway is; and while it reads no snapshot of the journal is held:
+    all of the write-ahead log can be taken over."""
+    limits = Limits(dispatch_deadline_s=600, stall_s=3_600, exports_at_once=1)
+    async with opened(tmp_path, tenants, limits) as gateway:
+        await lengthen_journal(tmp_path, gateway, MANY)
+        async with slow_reader(gateway, f"journal?format={form}") as reader:
+            assert b"200 OK" in await reader.readuntil(b"\r\n")
+            assert await settled(gateway) < MANY
+            assert (await gateway.client.get(f"{gateway.account}/exports/orders")).status_code == 503
+            await gateway.create()
+            connection = sqlite3.connect(tmp_path / DATABASE_NAME)
+            busy, left, taken = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            connection.close()
+            assert (busy, left - taken) == (0, 0)
+        async with asyncio.timeout(60):
+            while (await gateway.client.get(f"{gateway.account}/exports/orders")).status_code == 503:
+                await asyncio.sleep(0.02)
+
+
 async def _read_whole(reader: asyncio.StreamReader) -> None:
     """An HTTP client's reading of a chunked body. Raises IncompleteReadError for one that breaks off."""
     await reader.readuntil(b"\r\n\r\n")

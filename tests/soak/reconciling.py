@@ -17,6 +17,8 @@ from tests.support.counterparty import Counterparty, Placed, Site, site
 
 SYMBOLS = ("AAPL", "MSFT", "GOOG", "NVDA")
 QUIET = "SPY"
+_WINDOW = 100
+"""Executions of each order that are listed: eight seconds of fills, so that a machine that stalls leaves none out."""
 ACCOUNT_ID = "00000000-0000-4000-8000-0000000000d1"
 
 
@@ -120,7 +122,7 @@ class Windowed(Counterparty):
 
     def fill(self, placed: Placed, quantity: str, price: str = "100") -> OrderReport:
         report = super().fill(placed, quantity, price)
-        del placed.executions[:-50]
+        del placed.executions[:-_WINDOW]
         return report
 
 
