@@ -31,7 +31,7 @@ async def test_the_python_example_prints_orders(tmp_path: Path) -> None:
         )
         assert process.stdout is not None
         try:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(90):
                 while not (line := (await process.stdout.readline()).decode()).startswith("Order("):
                     assert line, "the example ended without an order"
         finally:

@@ -47,7 +47,7 @@ async def test_a_second_daemon_on_the_folder_is_refused(daemon: Daemon) -> None:
         stderr=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.DEVNULL,
     )
-    _, error = await asyncio.wait_for(second.communicate(), 30)
+    _, error = await asyncio.wait_for(second.communicate(), 90)
     assert second.returncode == 1
     assert b"in use by another dropcopyd" in error
     assert b"Traceback" not in error

@@ -23,7 +23,7 @@ HEADER = "asset_class,symbol,currency,tick_size,quantity_increment\n"
 def run(*words: str, fails: bool = False) -> str:
     """A command's stdout, or with `fails` its one line on stderr."""
     done = subprocess.run(
-        [sys.executable, "-m", "dropcopyd", *words], capture_output=True, text=True, timeout=30, check=False
+        [sys.executable, "-m", "dropcopyd", *words], capture_output=True, text=True, timeout=90, check=False
     )
     assert (done.returncode != 0) == fails, done.stderr
     assert "Traceback" not in done.stderr
@@ -40,10 +40,10 @@ async def served(settings: Path, **environment: str) -> AsyncIterator[dict[str, 
     )
     try:
         assert process.stdout is not None
-        words = (await asyncio.wait_for(process.stdout.readline(), 30)).decode().replace(",", "").split()
+        words = (await asyncio.wait_for(process.stdout.readline(), 90)).decode().replace(",", "").split()
         yield {"rest": words[2], "grpc": words[4]}
         process.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(process.wait(), 20) == 0
+        assert await asyncio.wait_for(process.wait(), 60) == 0
     finally:
         if process.returncode is None:
             process.kill()
@@ -145,7 +145,7 @@ async def test_the_daemon_raises_its_limit_of_open_files_to_the_hard_one(tmp_pat
     )
     try:
         assert process.stdout is not None
-        assert await asyncio.wait_for(process.stdout.readline(), 30)
+        assert await asyncio.wait_for(process.stdout.readline(), 90)
         soft, hard = open_files(process.pid)
         assert soft == hard != "256"
     finally:

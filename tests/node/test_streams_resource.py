@@ -33,7 +33,7 @@ async def rest(daemon: Daemon) -> AsyncIterator[Rest]:
 
 def admin(daemon: Daemon, *words: str) -> str:
     command = [sys.executable, "-m", "dropcopyd", *words, "--data", str(daemon.folder)]
-    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=30).stdout.strip()
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=90).stdout.strip()
 
 
 def other_organization(daemon: Daemon, name: str) -> dict[str, str]:

@@ -20,7 +20,7 @@ ACCOUNT = "7f3c0a52-1d7e-4b0e-9a39-0d9f5a3d1c11"
 OTHER = "9b1f52a0-0000-4000-8000-00000000beef"
 KEY = "dk_test_0123456789abcdef"
 EPOCH = "epoch-1"
-WAIT_S = 20.0
+WAIT_S = 60.0
 KINDS = {
     "broker_order": pb.EVENT_TYPE_BROKER_ORDER,
     "broker_position": pb.EVENT_TYPE_BROKER_POSITION,
