@@ -19,7 +19,7 @@ from dropcopyd.domain.report import AdjustmentReport, ReportKind
 from dropcopyd.record import ExplainedChange, Explanation, Listing, Sort
 from dropcopyd.store.sqlite import SqliteStore
 from tests.domain.build import AAPL, START_NS, Play, bust, correction, limit_terms, report, trade
-from tests.histories.ledger import LedgerModel
+from tests.histories.ledger import LedgerModel, half_even
 from tests.store.build import Announced, account, account_id, make_folder, opened
 
 ONE = account_id(1)
@@ -114,6 +114,8 @@ def added_up(changes: list[ExplainedChange]) -> None:
             figures.cost,
             figures.realized,
         )
+        average = half_even(figures.cost / abs(figures.quantity)) if figures.quantity else Fraction(0)
+        assert Fraction(after.average_cost) == average
 
 
 @pytest.mark.parametrize("seed", range(6))
