@@ -1,6 +1,6 @@
 """Orders under controls, with streams that hear of them; and how long a kill takes to the broker's socket.
 
-    make bench-controls [ARGS="--rate 500 --seconds 20"]
+    make bench-controls [ARGS="--rate 500 --seconds 20 --apart"]
 
 Two parts, each in one run: submits at a steady rate over 20 accounts with limits of account, organization and symbol in
 force and 100 streams spread evenly over them (the real daemon as a child process, the streams in a process of their
@@ -14,8 +14,8 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -194,13 +194,32 @@ def cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-async def bench_submit(rate: float, seconds: float, streams: int, accounts: int, *, has_controls: bool) -> None:
+@contextmanager
+def on_one_processor(*, applies: bool) -> Iterator[None]:
+    """What is started in the block runs on the first processor alone, this process on the others afterwards."""
+    if not applies:
+        yield
+        return
+    first, *others = sorted(os.sched_getaffinity(0))
+    assert others, "there is one processor: nothing can be apart"
+    os.sched_setaffinity(0, {first})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, others)
+
+
+async def bench_submit(
+    rate: float, seconds: float, streams: int, accounts: int, *, has_controls: bool, is_apart: bool
+) -> None:
     with tempfile.TemporaryDirectory(prefix="dropcopy-bench-") as name:
         daemon = Daemon(Path(name) / "data")
         async with daemon:
             await daemon.stop()
             ids = add_accounts(daemon.folder, daemon.info["organization_id"], accounts)
-            await daemon.start()
+            processors = os.sched_getaffinity(0)
+            with on_one_processor(applies=is_apart):
+                await daemon.start()
             assert daemon.process is not None
             http = await Http.open(daemon.info["rest"], daemon.info["api_key"])
             if has_controls:
@@ -213,13 +232,14 @@ async def bench_submit(rate: float, seconds: float, streams: int, accounts: int,
                 cpu = cpu_s(daemon.process.pid) - cpu_before
                 await asyncio.sleep(1.0)
                 events = heard[0] - heard_before
-            switch = "on" if has_controls else "off"
+            switch = ("on" if has_controls else "off") + (", the daemon on one processor" if is_apart else "")
             print(f"{rate:,.0f} orders/s for {seconds:g} s, {accounts} accounts, {streams} streams, controls {switch}")
             for what, times in (("from when it was due", from_due), ("from when it was sent", from_sent)):
                 print(f"  {what:22}  p50 {percentile(times, 0.5):.2f} ms   p99 {percentile(times, 0.99):.2f} ms")
             each_ms, share = cpu / len(from_due) * 1e3, cpu / seconds
             print(f"  {each_ms:.2f} ms of the daemon's CPU for each order ({share:.0%} of a core)")
             print(f"  {events / len(from_due):.1f} events heard for each\n", flush=True)
+            os.sched_setaffinity(0, processors)
 
 
 # --- kill -------------------------------------------------------------------------------------------------------------
@@ -286,6 +306,7 @@ def main() -> None:
     parser.add_argument("--streams", type=int, default=100)
     parser.add_argument("--accounts", type=int, default=20)
     parser.add_argument("--orders", type=int, default=1_000, help="open at the kill")
+    parser.add_argument("--apart", action="store_true", help="the daemon on one processor, the clients on the others")
     parser.add_argument("--listen", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.listen:
@@ -293,9 +314,10 @@ def main() -> None:
         asyncio.run(listen(grpc, key, accounts.split(","), int(streams)))
         return
     shape = (options.rate, options.seconds, options.streams, options.accounts)
-    asyncio.run(bench_submit(*shape, has_controls=True))
-    asyncio.run(bench_submit(*shape, has_controls=False))
-    asyncio.run(bench_submit(options.rate / 5, *shape[1:], has_controls=True))
+    is_apart: bool = options.apart
+    asyncio.run(bench_submit(*shape, has_controls=True, is_apart=is_apart))
+    asyncio.run(bench_submit(*shape, has_controls=False, is_apart=is_apart))
+    asyncio.run(bench_submit(options.rate / 5, *shape[1:], has_controls=True, is_apart=is_apart))
     asyncio.run(bench_kill(options.orders))
 
 
