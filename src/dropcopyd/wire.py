@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any, Final, TypeVar
 
 from google.protobuf import json_format
+from google.protobuf.message import Message
 
 from dropcopy import proto as pb
 from dropcopyd.domain import instrument as instruments
@@ -24,7 +25,7 @@ from dropcopyd.domain.command import Command
 from dropcopyd.domain.event import AccountMoved, Event, EventType, Trade
 from dropcopyd.domain.instrument import Instrument
 from dropcopyd.domain.money import render
-from dropcopyd.domain.order import Order, OrderSide
+from dropcopyd.domain.order import Order, OrderSide, state_of
 from dropcopyd.domain.position import Position
 from dropcopyd.ports import AccountHead, ResumeAnswer, Said
 
@@ -85,6 +86,12 @@ def numbers(words: type[_Word], prefix: str) -> Mapping[_Word, Any]:
 EVENT_TYPE_NUMBERS: Final = numbers(EventType, "EVENT_TYPE")
 EVENT_TYPES: Final[Mapping[int, EventType]] = {int(number): kind for kind, number in EVENT_TYPE_NUMBERS.items()}
 
+_TAGS: Final[Mapping[str, bytes]] = {
+    field.name: _varint(field.number << 3 | 2)
+    for field in pb.TradingEvent.DESCRIPTOR.fields
+    if field.message_type is not None
+}
+"""How each member of a TradingEvent begins that is a message."""
 _BROKER: Final = numbers(BrokerKind, "BROKER")
 _SIDE: Final = numbers(OrderSide, "ORDER_SIDE")
 
@@ -99,6 +106,12 @@ def timestamp(at_ns: int) -> pb.Timestamp:
     """Nanoseconds UTC as a Timestamp."""
     seconds, nanos = divmod(at_ns, _NANOSECONDS)
     return pb.Timestamp(seconds=seconds, nanos=nanos)
+
+
+def _event(member: str, message: Message) -> bytes:
+    """The bytes of a TradingEvent that has this member alone: put around the message's own, not made anew with it."""
+    content = message.SerializeToString(deterministic=True)
+    return _TAGS[member] + _varint(len(content)) + content
 
 
 def _maybe(value: Decimal | None) -> str | None:
@@ -119,25 +132,24 @@ class ProtobufEncoder:
         """TradingEvent bytes of a domain event, without sequence fields. Deterministic."""
         match event.record:
             case Order() as order:
-                message = pb.TradingEvent(broker_order=self.order(order))
+                return _event("broker_order", self.order(order))
             case Trade() as trade:
-                message = pb.TradingEvent(broker_trade=self._trade(trade))
+                return _event("broker_trade", self._trade(trade))
             case Amendment() as amendment:
-                message = pb.TradingEvent(trade_amendment=_amendment(amendment))
+                return _event("trade_amendment", _amendment(amendment))
             case Position() as position:
-                message = pb.TradingEvent(broker_position=self.position(position))
+                return _event("broker_position", self.position(position))
             case Adjustment() as adjustment:
-                message = pb.TradingEvent(adjustment=self._adjustment(adjustment))
+                return _event("adjustment", self._adjustment(adjustment))
             case Balance() as balance:
-                message = pb.TradingEvent(account_balance=_balance(balance))
+                return _event("account_balance", _balance(balance))
             case Command() as command if event.kind is EventType.INTENT_ACTION:
-                message = pb.TradingEvent(intent_action=_action(command))
+                return _event("intent_action", _action(command))
             case Command() as command:
-                message = pb.TradingEvent(command_outcome=_outcome(command))
+                return _event("command_outcome", _outcome(command))
             case AccountMoved() as moved:
                 ids = (moved.account.account_id, moved.account.organization_id)
-                message = pb.TradingEvent(account_status=_account_status(*ids, moved.status))
-        return message.SerializeToString(deterministic=True)
+                return _event("account_status", _account_status(*ids, moved.status))
 
     def stamp(
         self, encoded: bytes, account_id: str, sequence: int, kind_sequence: int, previous: bytes
@@ -181,7 +193,7 @@ class ProtobufEncoder:
             account_id=order.account_id,
             broker=_BROKER[order.broker],
             symbol=order.instrument.symbol,
-            order_state=_enum("ORDER_STATE", order.state),
+            order_state=_enum("ORDER_STATE", state_of(status)),
             order_status=_enum("ORDER_STATUS", status),
             order_type=_enum("ORDER_TYPE", terms.order_type),
             order_side=_SIDE[order.order_side],

@@ -20,6 +20,7 @@ async def settled(service: Service) -> None:
     """Everything that can happen at this time has happened."""
     for _ in range(20):
         service.broker.turn()
+        await service.book.writer.drained()
         await asyncio.sleep(0.002)
 
 

@@ -200,8 +200,11 @@ def needs_reference(controls: Iterable[Control]) -> bool:
 
 
 def _needs_price(limits: ControlLimits) -> bool:
-    prices = (limits.price_collar_percent, limits.order_notional_max, limits.position_notional_max)
-    return any(value is not None for value in prices)
+    return (
+        limits.price_collar_percent is not None
+        or limits.order_notional_max is not None
+        or limits.position_notional_max is not None
+    )
 
 
 def rules_of_symbol(control: Control, symbol: str, *, is_live: bool) -> list[Objection]:
@@ -220,17 +223,18 @@ def rules_of_symbol(control: Control, symbol: str, *, is_live: bool) -> list[Obj
 
 
 def _broken(control: Control, ask: Ask, risk: Risk) -> Iterator[Objection]:
+    worst = _worst_position(ask, risk)
     yield from rules_of_symbol(control, ask.instrument.symbol, is_live=ask.is_live)
-    yield from _sizes(control, ask, risk)
-    yield from _prices(control, ask, risk)
-    yield from _directions(control, ask, risk)
+    yield from _sizes(control, ask, risk, worst)
+    if _needs_price(control.limits):
+        yield from _prices(control, ask, worst)
+    yield from _directions(control, ask, risk, worst)
 
 
-def _sizes(control: Control, ask: Ask, risk: Risk) -> Iterator[Objection]:
+def _sizes(control: Control, ask: Ask, risk: Risk, worst: Decimal) -> Iterator[Objection]:
     limits, quantity = control.limits, ask.terms.quantity
     if limits.order_quantity_max is not None and quantity > limits.order_quantity_max:
         yield _above(control, "order_quantity_max", limits.order_quantity_max, quantity, "the order's quantity")
-    worst = _worst_position(ask, risk)
     if limits.position_quantity_max is not None and worst > limits.position_quantity_max:
         yield _above(
             control, "position_quantity_max", limits.position_quantity_max, worst, "the position it could make"
@@ -240,10 +244,8 @@ def _sizes(control: Control, ask: Ask, risk: Risk) -> Iterator[Objection]:
         yield _above(control, "open_orders_max", limit, actual, "the number of open orders")
 
 
-def _prices(control: Control, ask: Ask, risk: Risk) -> Iterator[Objection]:
+def _prices(control: Control, ask: Ask, worst: Decimal) -> Iterator[Objection]:
     limits = control.limits
-    if not _needs_price(limits):
-        return
     age_seconds = limits.reference_age_s_max or REFERENCE_AGE_S
     reference = _fresh(ask, age_seconds)
     is_unpriced = ask.terms.order_type in _UNPRICED or ask.terms.limit_price is None
@@ -256,7 +258,7 @@ def _prices(control: Control, ask: Ask, risk: Risk) -> Iterator[Objection]:
     price = _worst_price(ask)
     for name, limit, quantity, what in (
         ("order_notional_max", limits.order_notional_max, ask.terms.quantity, "the order's notional"),
-        ("position_notional_max", limits.position_notional_max, _worst_position(ask, risk), "the position's notional"),
+        ("position_notional_max", limits.position_notional_max, worst, "the position's notional"),
     ):
         if limit is not None and (value := money.magnitude(value_of(ask.instrument, quantity, price))) > limit:
             yield _above(control, name, limit, value, what)
@@ -329,14 +331,13 @@ def _trail_end(terms: OrderTerms, market: Decimal) -> Decimal:
 def _worst_position(ask: Ask, risk: Risk) -> Decimal:
     """The largest size the position can come to on the order's side, if it and all others there were filled."""
     if ask.order_side is OrderSide.BUY:
-        return money.total((risk.position, risk.buys, ask.leaves))
+        return money.add(money.add(risk.position, risk.buys), ask.leaves)
     return money.negate(money.subtract(risk.position, money.add(risk.sells, ask.leaves)))
 
 
-def _directions(control: Control, ask: Ask, risk: Risk) -> Iterator[Objection]:
+def _directions(control: Control, ask: Ask, risk: Risk, worst: Decimal) -> Iterator[Objection]:
     limits = control.limits
     is_sale = ask.order_side is not OrderSide.BUY
-    worst = _worst_position(ask, risk)
     if is_sale and not limits.allows_short_selling and (ask.order_side is OrderSide.SELL_SHORT or worst > 0):
         held = money.render(risk.position)
         yield _objection(control, "allows_short_selling", "false", held, f"no short selling; {held} is held")

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from dropcopyd.domain import money
 from dropcopyd.domain.instrument import InstrumentKey, key_of
-from dropcopyd.domain.order import ActionType, OrderSide
+from dropcopyd.domain.order import ActionType, Order, OrderSide
 from dropcopyd.domain.position import Position
 from dropcopyd.domain.state import Chain
 
@@ -130,14 +130,14 @@ class Exposure:
 
     def take(self, chain: Chain) -> None:
         """The order as it is now."""
-        order, pool = chain.order, self.pool
-        before = self._lines.pop(order.order_id, None)
-        line = None
-        if may_trade(chain):
-            line = (key_of(order.instrument), order.order_side is OrderSide.BUY, leaves_at_most(chain))
-            self._lines[order.order_id] = line
+        order_id, pool = chain.order.order_id, self.pool
+        before, line = self._lines.get(order_id), _line_of(chain)
         if line == before:
             return
+        if line is None:
+            del self._lines[order_id]
+        else:
+            self._lines[order_id] = line
         if before is not None:
             back = money.negate(before[2])
             self._sides.add(before[0], before[1], back)
@@ -155,21 +155,33 @@ class Exposure:
 
 def may_trade(chain: Chain) -> bool:
     """Whether the order can still be filled, or nobody can exclude it."""
-    return chain.order.is_working or any(
-        command.is_unresolved and command.action_type is not ActionType.CANCEL for command in chain.commands.values()
-    )
+    return bool(_totals(chain))
 
 
-def leaves_at_most(chain: Chain, asked: Decimal | None = None) -> Decimal:
-    """The most that can still be filled: of the terms in force, of every replace under way, and of one `asked` for."""
+def _line_of(chain: Chain) -> _Line | None:
+    """What the order may still do; None when it cannot be filled any more, and nobody doubts that."""
+    totals = _totals(chain)
+    if not totals:
+        return None
     order = chain.order
-    totals = [order.terms.quantity] if order.is_working else []
+    return key_of(order.instrument), order.order_side is OrderSide.BUY, _most(order, totals)
+
+
+def leaves_at_most(chain: Chain, asked: Decimal) -> Decimal:
+    """The most that can still be filled: of the terms in force, of every replace under way, and of one `asked` for."""
+    return _most(chain.order, [*_totals(chain), asked])
+
+
+def _totals(chain: Chain) -> list[Decimal]:
+    """The quantities up to which the order may be filled: as it works, and as commands that may take effect ask."""
+    totals = [chain.order.terms.quantity] if chain.order.is_working else []
     totals.extend(
         command.terms.quantity
         for command in chain.commands.values()
         if command.is_unresolved and command.action_type is not ActionType.CANCEL
     )
-    if asked is not None:
-        totals.append(asked)
-    largest = max(totals, default=money.ZERO)
-    return max(money.ZERO, money.subtract(largest, order.filled_quantity))
+    return totals
+
+
+def _most(order: Order, totals: list[Decimal]) -> Decimal:
+    return max(money.ZERO, money.subtract(max(totals), order.filled_quantity))

@@ -152,7 +152,7 @@ class Intake:
         self._failpoints.reached("intake.committed")
         answer = "accepted" if known is None else "repeated"
         self._metrics.intents.labels(answer).inc()
-        _log.info(f"intent.{answer}", account_id=account.account_id, intent_id=intent_id, key_id=principal.key_id)
+        _log.debug(f"intent.{answer}", account_id=account.account_id, intent_id=intent_id, key_id=principal.key_id)
         return intent_id
 
     async def cancel_many(self, principal: Principal, actor: Actor, order_ids: Sequence[str]) -> list[Command]:

@@ -20,6 +20,7 @@ from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dropcopyd.errors import Code, DropcopyError
+from dropcopyd.observe import remembering
 from dropcopyd.ports import Clock
 from dropcopyd.rest import docs, openapi, schemas
 from dropcopyd.rest.accounts import AccountRoutes
@@ -235,13 +236,17 @@ class RestMetrics:
     """Requests by route and status, and how long they took."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.requests = Counter("dropcopy_rest_requests", "REST requests", ["route", "status"], registry=registry)
-        self.seconds = Histogram(
-            "dropcopy_rest_seconds",
-            "REST requests, head to the begin of the answer",
-            ["route"],
-            buckets=_BUCKETS_S,
-            registry=registry,
+        self.requests = remembering(
+            Counter("dropcopy_rest_requests", "REST requests", ["route", "status"], registry=registry)
+        )
+        self.seconds = remembering(
+            Histogram(
+                "dropcopy_rest_seconds",
+                "REST requests, head to the begin of the answer",
+                ["route"],
+                buckets=_BUCKETS_S,
+                registry=registry,
+            )
         )
 
 

@@ -59,6 +59,8 @@ async def read_json(request: Request, limits: Limits) -> Any:
     encoding = one_header(request, "content-encoding", Code.UNSUPPORTED_MEDIA_TYPE)
     if encoding not in (None, "identity"):
         raise DropcopyError(Code.UNSUPPORTED_MEDIA_TYPE, "the body must not have a Content-Encoding")
+    if getattr(request.scope.get("dropcopy.connection"), "has_body", False):
+        return parse_json(await _read(request, limits.request_body_bytes_max))  # nothing to wait for
     try:
         async with asyncio.timeout(limits.request_read_s):
             body = await _read(request, limits.request_body_bytes_max)

@@ -257,4 +257,6 @@ def _kind(value: Any) -> str:
 
 def child(pointer: str, name: str) -> str:
     """The JSON pointer of a member (RFC 6901)."""
-    return f"{pointer}/{name.replace('~', '~0').replace('/', '~1')}"
+    if "~" in name or "/" in name:
+        name = name.replace("~", "~0").replace("/", "~1")
+    return f"{pointer}/{name}"

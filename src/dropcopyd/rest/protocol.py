@@ -165,6 +165,11 @@ class RestProtocol(HttpToolsProtocol):
         self.scope["dropcopy.connection"] = self  # type: ignore[typeddict-unknown-key]  # for streams: flow.pump
         super()._start_asgi_task(cycle, app)  # type: ignore[arg-type]  # uvicorn's own type of an application
 
+    @property
+    def has_body(self) -> bool:
+        """Whether the request that is carried out has arrived to its end."""
+        return self._running is not None and not self._running.more_body
+
     # --- what streams ask of it (flow.pump.Connection) --------------------------------------------------------------
 
     @property

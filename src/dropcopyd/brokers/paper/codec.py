@@ -7,6 +7,7 @@ import json
 import sqlite3
 from dataclasses import replace
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any, Final
 
 from dropcopyd.brokers.paper.plan import render_plan
@@ -24,7 +25,7 @@ from dropcopyd.brokers.paper.runs import Run, run_body, run_from
 from dropcopyd.domain import money
 from dropcopyd.domain.adjustment import AdjustmentKind
 from dropcopyd.domain.catalogue import instrument_of, row_of
-from dropcopyd.domain.instrument import AssetClass, Instrument, key_of
+from dropcopyd.domain.instrument import AssetClass, Instrument, InstrumentKey, key_of
 from dropcopyd.domain.order import ActionType, OrderSide, OrderTerms, OrderType, TimeInForce
 from dropcopyd.domain.report import Acknowledged, AdjustmentReport, Fee, Liquidity, OrderReport, Refused, ReportKind
 
@@ -61,6 +62,9 @@ _TEXTS: Final = (
     "trade_date",
     "venue",
 )
+_texts_of: Final = attrgetter(*_TEXTS)
+_amounts_of: Final = attrgetter(*_AMOUNTS)
+_ENCODER: Final = json.JSONEncoder(separators=(",", ":"))
 
 
 def text_of(value: Decimal | None) -> str | None:
@@ -172,11 +176,15 @@ def report_body(report: OrderReport | AdjustmentReport) -> str:
     """A report as stored: JSON without what is None, and without its cursor, which is its number."""
     if isinstance(report, AdjustmentReport):
         return _adjustment_body(report)
-    body: dict[str, Any] = {"kind": report.kind, "liquidity": report.liquidity}
-    body |= {name: getattr(report, name) for name in _TEXTS}
-    body |= {name: text_of(getattr(report, name)) for name in _AMOUNTS}
-    body["fees"] = [[fee.kind, money.render(fee.amount), fee.currency] for fee in report.fees] or None
-    return json.dumps({name: value for name, value in body.items() if value is not None}, separators=(",", ":"))
+    body: dict[str, Any] = {"kind": report.kind}
+    if report.liquidity is not None:
+        body["liquidity"] = report.liquidity
+    texts, amounts = zip(_TEXTS, _texts_of(report), strict=True), zip(_AMOUNTS, _amounts_of(report), strict=True)
+    body |= {name: value for name, value in texts if value is not None}
+    body |= {name: money.render(value) for name, value in amounts if value is not None}
+    if report.fees:
+        body["fees"] = [[fee.kind, money.render(fee.amount), fee.currency] for fee in report.fees]
+    return _ENCODER.encode(body)
 
 
 def _adjustment_body(report: AdjustmentReport) -> str:
@@ -220,13 +228,18 @@ def report_from(body: str, cursor: str) -> OrderReport:
     return OrderReport(**values, fees=fees, cursor=cursor)
 
 
-def apply(connection: sqlite3.Connection, decision: Decision) -> None:
-    """Write everything that a decision changed, inside the caller's transaction. Raises sqlite3.Error."""
-    many = connection.executemany
+def apply(connection: sqlite3.Connection, decision: Decision, known: set[InstrumentKey]) -> None:
+    """Write everything that a decision changed, inside the caller's transaction. Raises sqlite3.Error.
+
+    `known`: the instruments that were written before, on this connection.
+    """
+    many = _Writing(connection)
+    new = {key: instrument for key, instrument in decision.instruments.items() if key not in known}
     many(
         "INSERT INTO instruments (asset_class, symbol, definition) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-        [(*key, definition_of(instrument)) for key, instrument in decision.instruments.items()],
+        [(*key, definition_of(instrument)) for key, instrument in new.items()],
     )
+    known.update(new)
     many(_UPSERT_ORDER, [order_row(order) for order in decision.orders.values()])
     many(_INSERT_COMMAND, [command_row(record) for record in decision.commands])
     many(
@@ -246,7 +259,7 @@ def apply(connection: sqlite3.Connection, decision: Decision) -> None:
             for (account_id, key), held in decision.holdings.items()
         ],
     )
-    _apply_money(connection, decision)
+    _apply_money(many, decision)
     many(
         "INSERT INTO adjustments (account_id, number, name, asked, body) VALUES (?, ?, ?, ?, ?)",
         [(one.account_id, one.number, one.key, one.asked, report_body(one.report)) for one in decision.adjustments],
@@ -266,9 +279,19 @@ def apply(connection: sqlite3.Connection, decision: Decision) -> None:
     many(_UPSERT_STANDING, [standing_row(standing) for standing in decision.standings.values()])
 
 
-def _apply_money(connection: sqlite3.Connection, decision: Decision) -> None:
+class _Writing:
+    """`executemany` where there is something to write: most kinds of rows are in few decisions."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._many = connection.executemany
+
+    def __call__(self, statement: str, rows: list[Row]) -> None:
+        if rows:
+            self._many(statement, rows)
+
+
+def _apply_money(many: _Writing, decision: Decision) -> None:
     """Accounts, cash and places in queues."""
-    many = connection.executemany
     many(
         "INSERT INTO accounts (account_id, plan) VALUES (?, ?)",
         [(account_id, render_plan(plan)) for account_id, plan in decision.plans.items()],

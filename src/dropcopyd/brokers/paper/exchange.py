@@ -42,6 +42,7 @@ from dropcopyd.brokers.paper.sessions import Timetable
 from dropcopyd.brokers.paper.staging import objection_to_time, objection_to_withdrawal, stage_of
 from dropcopyd.brokers.paper.turn import Turn, external_order_id_of, order_number_of
 from dropcopyd.domain.command import Command
+from dropcopyd.domain.evolve import evolve
 from dropcopyd.domain.instrument import Instrument, key_of
 from dropcopyd.domain.order import ActionType, OrderTerms, OrderType
 from dropcopyd.domain.paper import AdjustmentRequest, PushedQuote
@@ -311,7 +312,7 @@ class Exchange:
     def _dated(self, order: PaperOrder, at_ns: int) -> PaperOrder:
         """The order with the trading day that it belongs to."""
         staged = stage_of(order, self._timetable.hours_of(order.instrument), at_ns)
-        return replace(order, trade_date=staged.trade_date)
+        return evolve(order, trade_date=staged.trade_date)
 
     def _time_objection(self, turn: Turn, order: PaperOrder, terms: OrderTerms) -> Objection | None:
         """Why an order with these terms cannot be had now."""

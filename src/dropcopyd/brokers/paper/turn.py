@@ -28,6 +28,7 @@ from dropcopyd.brokers.paper.sessions import Timetable
 from dropcopyd.brokers.paper.staging import trade_date_at
 from dropcopyd.domain import money
 from dropcopyd.domain.adjustment import Adjustment
+from dropcopyd.domain.evolve import evolve
 from dropcopyd.domain.instrument import Instrument, key_of
 from dropcopyd.domain.order import OrderSide
 from dropcopyd.domain.report import AdjustmentReport, Fee, Liquidity, OrderReport, ReportKind
@@ -127,7 +128,7 @@ class Turn:
         filled = money.add(order.filled_quantity, quantity)
         is_done = order.is_open and filled == order.terms.quantity  # one that was cancelled stays so, also after a bust
         status = PaperStatus.FILLED if is_done else order.status
-        order = self.put(replace(order, filled_quantity=filled, status=status))
+        order = self.put(evolve(order, filled_quantity=filled, status=status))
         plan = self.wallet(order.account_id).plan
         if takes_displayed and consumes(plan) and liquidity is not Liquidity.AUCTION:
             market = self.image.market_of(order.account_id, order.instrument)
@@ -183,7 +184,7 @@ class Turn:
         status = order.status
         if status in (PaperStatus.FILLED, PaperStatus.WORKING):
             status = PaperStatus.FILLED if filled == order.terms.quantity else PaperStatus.WORKING
-        order = self.put(replace(order, filled_quantity=filled, status=status))
+        order = self.put(evolve(order, filled_quantity=filled, status=status))
         wallet, is_bust = self.wallet(order.account_id), kind is ReportKind.BUST
         refunds = tuple(replace(fee, amount=money.negate(fee.amount)) for fee in fill.fees) if is_bust else ()
         is_buy = order.side is OrderSide.BUY
@@ -224,7 +225,7 @@ class Turn:
         reason: str | None = None,
     ) -> PaperOrder:
         """Cancel the balance, naming the command that asked for it or else the live one, and report it."""
-        order = self.put(replace(order, status=status))
+        order = self.put(evolve(order, status=status))
         command_id = command_id or order.live_command_id
         self.report(ReportKind.CANCELLED, command_id, order, reason_code=reason_code, reason=reason)
         return order

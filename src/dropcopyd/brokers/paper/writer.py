@@ -11,6 +11,7 @@ from typing import Final
 
 from dropcopyd.brokers.paper.codec import apply
 from dropcopyd.brokers.paper.records import Decision
+from dropcopyd.domain.instrument import InstrumentKey
 from dropcopyd.errors import Code, StoreError
 
 GROUP_MAX: Final = 256
@@ -38,6 +39,8 @@ class Writer:
         self._connection = connection
         self._queue: queue.SimpleQueue[_Entry | None] = queue.SimpleQueue()
         self._pending: deque[_Entry] = deque()
+        self._instruments: set[InstrumentKey] = set()
+        """Written by this writer; after a failure it writes no more."""
         self._has_room = asyncio.Event()
         self._has_room.set()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -128,7 +131,7 @@ class Writer:
         try:
             connection.execute("BEGIN IMMEDIATE")
             for entry in group:
-                apply(connection, entry.decision)
+                apply(connection, entry.decision, self._instruments)
             connection.execute("COMMIT")
         except Exception as error:  # noqa: BLE001 - whatever stops the writer must reach those who wait for it
             if connection.in_transaction:
