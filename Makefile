@@ -8,7 +8,7 @@ export UV_NO_PROGRESS := 1
 
 .PHONY: help setup demo test lint types gen ci fuzz bench bench-fanout bench-rebuild bench-exchange bench-idle bench-controls bench-record record-campaign sim stream-campaign soak-slow-reader interop constraints clean bench-machine history-campaign reconcile-campaign
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
 setup: $(READY) ## build .venv with dropcopy and dropcopyd in it
 
