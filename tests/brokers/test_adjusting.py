@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from dropcopyd.brokers.paper.funding import wallet_of
+from dropcopyd.brokers.paper.market import SyntheticMarket
 from dropcopyd.brokers.paper.plan import Plan
 from dropcopyd.domain.adjustment import AdjustmentKind
 from dropcopyd.domain.instrument import Instrument, key_of
@@ -20,6 +21,7 @@ from tests.brokers.build import (
     BUY,
     EURUSD,
     GTC,
+    NOON_NS,
     OTHER_ACCOUNT,
     SELL,
     D,
@@ -324,3 +326,18 @@ def test_a_split_is_bounded_by_what_is_held_and_by_what_works(*, is_held: bool) 
         bench.create("working", 10**10, "1.00", GTC)
     with pytest.raises(InvalidError, match="20 digits"):
         bench.split(SplitRatio(D(10**10), D(1)))
+
+
+async def test_an_own_market_values_what_its_account_holds_whatever_the_shared_one_does(tmp_path: Path) -> None:
+    """The shared market has a price for every moment; it is nobody's business who has a market of his own."""
+    async with serving(tmp_path, feeds=[SyntheticMarket(7, NOON_NS)]) as service:
+        before = service.broker.mark(AAPL, ACCOUNT)
+        assert before == service.broker.mark(AAPL, OTHER_ACCOUNT)
+        pushed = PushedQuote(instrument=AAPL, bid=D("9.00"), ask=D("9.02"))
+        await service.broker.push(ACCOUNT, [pushed])
+        service.clock.advance(1)
+        assert service.broker.mark(AAPL, ACCOUNT) == D("9.01")
+        assert service.broker.mark(AAPL, OTHER_ACCOUNT) != D("9.01")
+        reference = service.broker.reference(AAPL, ACCOUNT)
+        assert reference is not None
+        assert (reference.price, reference.at_ns) == (D("9.01"), NOON_NS)

@@ -6,6 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dropcopyd.brokers.paper.auction import Interest, uncross
+from dropcopyd.brokers.paper.calendars import load_sessions
+from dropcopyd.brokers.paper.exchange import Exchange
+from dropcopyd.brokers.paper.sessions import SessionMode, Timetable
 from dropcopyd.domain.order import OrderType, TimeInForce
 from dropcopyd.domain.report import ReportKind
 from tests.brokers.build import (
@@ -159,6 +162,17 @@ def test_an_auction_without_a_quote_of_this_run_waits_for_one_for_an_hour() -> N
     floor.enter("a", asked(MOC, 10, AT_CLOSE))
     reports = floor.at(new_york("2026-11-24 17:00"))
     assert [(r.kind, r.reason_code) for r in reports] == [(K.CANCELLED, "expired")]
+
+
+def test_after_a_restart_an_older_quote_is_no_price_to_hold_an_auction_at() -> None:
+    """10.04 stood before; the auction of 16:00 is held at the first quote of the new run, 9.04."""
+    before = closing()
+    before.enter("moc", asked(MOC, 100, AT_CLOSE))
+    floor = Floor(
+        Exchange(before.exchange.image, Timetable(SessionMode.REAL, load_sessions)), new_york("2026-11-24 15:30")
+    )
+    assert floor.at(new_york("2026-11-24 16:00")) == []
+    assert fills(floor.show(quote("9.00", "9.04", ask_size=200))) == [("moc", D(100), D("9.04"))]
 
 
 def test_where_everything_trades_at_any_hour_an_auction_is_held_every_five_minutes() -> None:

@@ -75,6 +75,8 @@ def test_a_replace_is_refused_for_what_it_would_add_and_the_order_stands() -> No
     assert kinds(reports) == [ReportKind.PENDING_REPLACE, ReportKind.REQUEST_REFUSED]
     assert reports[-1].reason_code == "insufficient_funds"
     assert desk.order("A").terms.quantity == 10
+    too_much = desk.create("D", 11, "100")
+    assert too_much[0].reason == "required 550 USD, available 500 USD", "A has its 500 reserved as before"
     assert kinds(desk.replace("C", "A", terms(20, "100"))) == [ReportKind.PENDING_REPLACE, ReportKind.REPLACED]
 
 

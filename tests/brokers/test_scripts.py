@@ -178,6 +178,28 @@ def test_a_bust_of_a_future_keeps_the_equity_but_not_its_split() -> None:
     assert wallet.balance("USD", desk.exchange.image.marks_of(ACCOUNT)).equity == D(10_500)
 
 
+async def test_a_script_fills_and_corrects_no_more_than_the_orders_quantity(tmp_path: Path) -> None:
+    """5 of 5 where the script says 9; a correction to 6 is passed over, one to 4 is not; another fill is of 1."""
+    steps = (
+        ACKNOWLEDGE,
+        {"do": "fill", "quantity": "9", "price": "10"},
+        {"do": "correct", "fill": 1, "quantity": "6"},
+        {"do": "correct", "fill": 1, "quantity": "4"},
+        {"do": "fill", "quantity": "3", "price": "10"},
+        {"do": "fill", "quantity": "3", "price": "10"},
+    )
+    async with serving(tmp_path, plans=plan(*steps)) as service:
+        await service.create("A", terms(5, "10"))
+        reports = await service.listener.until_reports(4)
+        assert [(one.kind, one.last_quantity, one.cumulative_quantity) for one in reports[1:]] == [
+            (K.TRADE, D(5), D(5)),
+            (K.CORRECTION, D(4), D(4)),
+            (K.TRADE, D(1), D(5)),
+        ]
+        await service.cancel("B", "A")
+        assert (await service.listener.until_reports(5))[-1].reason_code == "too_late", "nothing came after these"
+
+
 async def test_no_answer_is_in_doubt_and_is_found(tmp_path: Path) -> None:
     async with serving(tmp_path, plans=plan({"do": "no_answer"}, {"do": "acknowledge", "after_ms": 10})) as service:
         sent = submission("A", asked=terms(5, "10"))

@@ -7,11 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dropcopyd.brokers.paper.funding import wallet_of
+from dropcopyd.brokers.paper.plan import Parameters, Plan, Profile
 from dropcopyd.brokers.paper.records import PaperStatus
 from dropcopyd.brokers.paper.triggers import Triggers, is_passed, ratcheted
 from dropcopyd.domain.order import OrderSide, OrderType
 from dropcopyd.domain.report import ReportKind
-from tests.brokers.build import AAPL, ACCOUNT, BUY, DAY, GTC, SELL, D, Floor, asked, fills, kinds, quote, terms
+from tests.brokers.build import AAPL, ACCOUNT, BUY, DAY, GTC, NOON_NS, SELL, D, Floor, asked, fills, kinds, quote, terms
 
 K = ReportKind
 STOP, STOP_LIMIT, TRAILING = OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP
@@ -84,6 +85,22 @@ def test_a_rising_market_meets_them_in_order_too_and_each_rests_once() -> None:
         ("soon", D(5), D("10.10")),
         ("high", D(2), D("10.20")),
         ("late", D(2), D("10.21")),
+    ]
+
+
+def test_what_rests_takes_its_share_once_however_many_stops_are_on_the_way() -> None:
+    """Half of the 8 that are displayed; the two stops ask for it twice more."""
+    floor = Floor()
+    plan = Plan(profile=Profile.DISPLAYED, seed=1, cash=None, parameters=Parameters(participation=D("0.5")))
+    floor.exchange.open_account(ACCOUNT, plan, NOON_NS)
+    floor.show(quote("9.99", "10.00"))
+    for name, stop in (("first", "10.10"), ("second", "10.20")):
+        floor.enter(name, asked(STOP, 1, stop_price=stop))
+    floor.create("sell", 10, "10.05", side=SELL)
+    assert fills(floor.show(quote("10.30", "10.31", bid_size=8), is_continuous=True)) == [
+        ("sell", D(4), D("10.05")),
+        ("first", D(1), D("10.10")),
+        ("second", D(1), D("10.20")),
     ]
 
 
