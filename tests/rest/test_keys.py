@@ -10,6 +10,9 @@ import httpx2
 import pytest
 
 from dropcopyd.domain.account import Scope
+from dropcopyd.domain.audit import AuditAction, AuditEntry
+from dropcopyd.domain.keys import KeyRecord, KeySettings
+from dropcopyd.errors import Code, DropcopyError
 from dropcopyd.rest import admin_bodies
 from dropcopyd.rest.times import render_time
 from dropcopyd.store.admin import Admin
@@ -442,3 +445,30 @@ async def test_an_organization_has_so_many_keys_and_accounts(tmp_path: Path, ten
         assert sorted(one.status_code for one in opened_now) == [201, 409, 409]
         refused = next(one.json() for one in opened_now if one.status_code == 409)
         assert (refused["resource"], refused["limit"]) == ("accounts", accounts + 1)
+
+
+async def test_who_is_revoked_by_then_leaves_no_key_in_the_record(gateway: Gateway) -> None:
+    """In the transaction itself, whatever was looked up before it."""
+    maker, organization_id = gateway.tenants.disabled_key.split("_")[1], gateway.tenants.organization_id
+    settings = KeySettings(name="late", scopes=frozenset({Scope.KEYS_ADMIN}))
+    late = KeyRecord(
+        key_id="late", organization_id=organization_id, settings=settings, digest=b"", created_at_ns=1, created_by=maker
+    )
+    entry = AuditEntry(
+        organization_id=organization_id,
+        at_ns=1,
+        principal_id=maker,
+        action=AuditAction.KEY_CREATED,
+        subject="late",
+        detail={},
+    )
+    registry = gateway.store.registry
+    with pytest.raises(DropcopyError) as refused:
+        await registry.add_key(late, entry, 1_000)
+    assert refused.value.code is Code.UNAUTHENTICATED
+    with pytest.raises(DropcopyError):
+        await registry.rotate_key(gateway.tenants.key.split("_")[1], b"", 1, 1, entry)
+    assert "late" not in [one["name"] for one in (await gateway.client.get("/v1/keys")).json()["data"]]
+    assert not [
+        line for line in (await gateway.client.get("/v1/audit")).json()["data"] if line["principal_id"] == maker
+    ]

@@ -105,3 +105,36 @@ async def test_nothing_of_a_foreign_organization_is_in_any_answer(gateway: Gatew
         unknown = await get(gateway, path, filled(path, tenants.account_id), tenants.key)
         if answer.status_code == 404:
             assert answer.text.replace(intent_id, UUID).replace(order["order_id"], UUID) == unknown.text
+
+
+async def test_a_key_for_one_account_asks_for_nothing_of_all(gateway: Gateway) -> None:
+    """What is the whole organization's is refused to it, whatever the method, and before anything is looked up."""
+    headers = {"x-api-key": gateway.tenants.restricted_key}
+    asked: list[tuple[str, str, Any]] = [
+        ("GET", "/v1/streams", None),
+        ("DELETE", f"/v1/streams/{gateway.tenants.account_id}", None),
+        ("GET", "/v1/controls", None),
+        ("GET", "/v1/audit", None),
+        ("PATCH", "/v1/organization", {"name": "mine"}),
+        ("POST", "/v1/accounts", {"name": "mine"}),
+        ("PUT", "/v1/controls/organization", {"manually_disabled": True}),
+        ("PUT", "/v1/controls/organization/limits", {}),
+        ("PUT", "/v1/controls/symbols/AAPL", {"manually_disabled": True}),
+        ("PUT", "/v1/controls/symbols/AAPL/limits", {}),
+        ("POST", "/v1/kill", {}),
+        ("DELETE", "/v1/kill", None),
+    ]
+    for method, path, body in asked:
+        answer = await gateway.client.request(method, path, json=body, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (403, "permission_denied"), (method, path)
+
+
+async def test_a_key_for_one_account_finds_nothing_of_another(gateway: Gateway) -> None:
+    submitted = await gateway.submit({**create(), "client_reference_id": "only in the first"})
+    assert submitted.status_code == 201
+    headers = {"x-api-key": gateway.tenants.restricted_key}
+    for words in ("only in the first", gateway.tenants.account_id, "first", submitted.json()["intent_id"]):
+        found = await gateway.client.get("/v1/search", params={"q": words})
+        assert found.json()["data"], words
+        hidden = await gateway.client.get("/v1/search", params={"q": words}, headers=headers)
+        assert hidden.json() == {"data": [], "next_cursor": None}, words
