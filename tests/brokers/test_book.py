@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from dropcopyd.brokers.paper import Book, Replay, SyntheticMarket, read_submit_log
 from dropcopyd.brokers.paper.codec import (
+    apply,
     command_from,
     command_row,
     order_from,
@@ -26,10 +27,11 @@ from dropcopyd.brokers.paper.codec import (
     standing_from,
     standing_row,
 )
-from dropcopyd.brokers.paper.records import CommandRecord, PaperOrder, PaperStatus, Quote, Standing
+from dropcopyd.brokers.paper.records import CommandRecord, Decision, PaperOrder, PaperStatus, Quote, Standing
 from dropcopyd.brokers.paper.replay import BAR_QUOTES
-from dropcopyd.brokers.paper.schema import MIGRATIONS
-from dropcopyd.brokers.paper.writer import PENDING_MAX
+from dropcopyd.brokers.paper.schema import MIGRATIONS, migrate
+from dropcopyd.brokers.paper.writer import PENDING_MAX, merged
+from dropcopyd.domain.instrument import InstrumentKey, key_of
 from dropcopyd.domain.order import ActionType, OrderSide, OrderTerms, OrderType, TimeInForce
 from dropcopyd.domain.report import Acknowledged, Fee, Found, Liquidity, OrderReport, Refused, ReportKind
 from dropcopyd.errors import Code, StoreError
@@ -95,6 +97,28 @@ def test_a_standing_market_survives_the_book(bid: Decimal, bid_size: Decimal, as
     standing = Standing(AAPL, "csv:a", "1:2", Quote(bid, bid + 1 if bid < 10**9 else bid * 2, bid_size, ask_size), 5)
     for one in (standing, replace(standing, account_id=ACCOUNT)):
         assert standing_from(standing_row(one), AAPL) == one
+
+
+@given(st.lists(st.tuples(st.booleans(), st.sampled_from(["", ACCOUNT]), st.integers(1, 9)), max_size=12))
+def test_decisions_committed_together_are_the_same_as_one_by_one(moves: list[tuple[bool, str, int]]) -> None:
+    decisions = []
+    for at_ns, (is_release, account_id, price) in enumerate(moves):
+        standing = Standing(AAPL, "csv:a", "1:2", Quote(D(price), D(price + 1), D(1), D(1)), at_ns, account_id)
+        decision = Decision(cash={(ACCOUNT, "USD"): D(price)}, instruments={key_of(AAPL): AAPL})
+        if is_release:
+            decision.released.append(standing)
+        else:
+            decision.standings[standing.market] = standing
+        decisions.append(decision)
+    dumps = []
+    for written in (decisions, list(merged(decisions))):
+        with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+            migrate(connection)
+            known: set[InstrumentKey] = set()
+            for decision in written:
+                apply(connection, decision, known)
+            dumps.append(list(connection.iterdump()))
+    assert dumps[0] == dumps[1]
 
 
 # --- reopening ------------------------------------------------------------------------------------------------------

@@ -3,10 +3,10 @@ and then the set of working orders. The queries of the record read it (store/his
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, fields
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
 from dropcopyd.domain import money
 from dropcopyd.domain.balance import Balance
@@ -16,7 +16,8 @@ from dropcopyd.domain.instrument import InstrumentKey, key_of
 from dropcopyd.domain.order import OrderOrigin
 from dropcopyd.domain.position import Position
 from dropcopyd.domain.tally import Before, Dimension, LegTime, Tally, gain_of
-from dropcopyd.store.lasting import LastRows
+from dropcopyd.store.gathering import write_rows
+from dropcopyd.store.projecting import Projections
 
 _HOUR_NS: Final = 3_600_000_000_000
 _DAY_NS: Final = 24 * _HOUR_NS
@@ -34,17 +35,19 @@ class Brought:
     """What a batch was before it was written: figures to compare with."""
 
     before: Before
-    newest_order: int
-    """Asked only where an order from outside may be new."""
+    fresh: frozenset[str]
+    """The ids of its orders from outside that nobody knew."""
 
 
 class Keeper:
     """Of one writer, on its connection and in its transactions. `discard` after a rollback."""
 
-    def __init__(self, connection: sqlite3.Connection, commands: LastRows, positions: LastRows) -> None:
+    def __init__(self, connection: sqlite3.Connection, projections: Projections) -> None:
         self._connection = connection
-        self._commands = commands
-        self._positions = positions
+        self._orders = projections.orders
+        self._commands = projections.commands
+        self._positions = projections.positions
+        self._state_events: list[tuple[int, str, str, int]] = []
         self._tallies: dict[_Place, Tally] = {}
         self._totals: dict[_Place, _Total] = {}
         """Sums as they were written last."""
@@ -57,29 +60,37 @@ class Keeper:
         """What is about to be overwritten; to be asked before the batch is."""
         commands = {(one.intent_id, one.seq): self._command_before(account, one) for one in batch.commands}
         realized = {key_of(one.instrument): self._realized_before(account, one) for one in batch.positions}
-        newest = 0
-        if any(order.origin is OrderOrigin.EXTERNAL for order in batch.orders):
-            (newest,) = self._connection.execute("SELECT coalesce(max(number), 0) FROM orders").fetchone()
-        return Brought(Before(commands, realized), newest)
+        return Brought(Before(commands, realized), self._fresh(batch))
 
-    def order_numbers(self, batch: Batch) -> dict[str, int]:
-        """The number of each order that an event of the batch is about; to be asked after the batch was written."""
-        wanted = {about for event in batch.events if (about := _order_id(event)) is not None}
-        return {order_id: number for order_id in wanted if (number := self._number(order_id)) is not None}
+    def _fresh(self, batch: Batch) -> frozenset[str]:
+        external = {order.order_id for order in batch.orders if order.origin is OrderOrigin.EXTERNAL}
+        unknown = {order_id for order_id in external if self._orders.known((order_id,)) is None}
+        return frozenset(unknown - self.order_numbers(unknown).keys())
 
-    def note(self, account: int, sequence: int, event: Event, numbers: Mapping[str, int]) -> int | None:
-        """What one event is about: remembers a state that replaces another; the number of its order, if any."""
+    def order_numbers(self, order_ids: Set[str]) -> dict[str, int]:
+        """order_id -> number of those orders that are in the table."""
+        unknown = [order_id for order_id in order_ids if order_id not in self._numbers]
+        if unknown:  # one row, whatever their number
+            (found,) = self._connection.execute(
+                "SELECT json_group_object(order_id, number) FROM orders"
+                " WHERE order_id IN (SELECT value FROM json_each(?))",
+                (_encode(unknown),),
+            ).fetchone()
+            self._numbers.update(json.loads(found))
+        numbers = {order_id: self._numbers[order_id] for order_id in order_ids if order_id in self._numbers}
+        while len(self._numbers) > _REMEMBERED_MAX:
+            del self._numbers[next(iter(self._numbers))]
+        return numbers
+
+    def note(self, account: int, sequence: int, event: Event) -> None:
+        """Remember an event that replaces another; written by `flush`."""
         subject = _subject(event)
         if subject is not None:
-            self._connection.execute(
-                "INSERT INTO state_events VALUES (?, ?, ?, ?)", (account, event.kind.value, subject, sequence)
-            )
-        return numbers.get(_order_id(event) or "")
+            self._state_events.append((account, event.kind.value, subject, sequence))
 
-    def tally(self, account: int, batch: Batch, brought: Brought, numbers: Mapping[str, int]) -> list[LegTime]:
+    def tally(self, account: int, batch: Batch, brought: Brought) -> list[LegTime]:
         """Add what the batch counts for; written by `flush`. Returns the legs that it completed."""
-        fresh = {order_id for order_id, number in numbers.items() if number > brought.newest_order}
-        gain = gain_of(batch, brought.before, fresh)
+        gain = gain_of(batch, brought.before, brought.fresh)
         for dimension, tally in gain.tallies.items():
             for grain, length_ns in GRAINS.items():
                 place = (account, grain, batch.at_ns // length_ns, dimension)
@@ -87,18 +98,20 @@ class Keeper:
         return gain.legs
 
     def flush(self) -> None:
-        """Write the sums of the transaction, one row each."""
+        """Write what the transaction has of both: sums, one row each."""
+        write_rows(self._connection, "INSERT INTO state_events", self._state_events)
+        self._state_events.clear()
+        found: list[tuple[object, ...]] = []
         for (account, grain, period, dimension), tally in self._tallies.items():
             key = (account, grain, period, dimension.strategy_id, dimension.asset_class, dimension.symbol)
             place = (account, grain, period, dimension)
             total = self._totals.pop(place, None) or self._total(key)
             total.add(tally)
-            self._connection.execute(
-                "INSERT OR REPLACE INTO tallies VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*key, total.counts, total.amounts)
-            )
+            found.append((*key, total.counts, total.amounts))
             if len(self._totals) >= _REMEMBERED_MAX:
                 del self._totals[next(iter(self._totals))]
             self._totals[place] = total
+        write_rows(self._connection, "INSERT OR REPLACE INTO tallies", found)
         self._tallies.clear()
 
     def _total(self, key: tuple[object, ...]) -> "_Total":
@@ -111,17 +124,20 @@ class Keeper:
 
     def discard(self) -> None:
         """Forget what a rolled back transaction had."""
+        self._state_events.clear()
         self._tallies.clear()
         self._totals.clear()
         self._numbers.clear()
         self._sets.clear()
 
-    def keep_working_set(self, account: int, head: int) -> None:
-        """Keep the set of working orders after event `head`, if the last one is far enough behind."""
+    def is_set_due(self, account: int, head: int) -> bool:
+        """Whether the last set of working orders is far enough behind the event `head`."""
         at, size = self._sets.get(account) or self._last_set(account)
         self._sets[account] = (at, size)
-        if head - at < max(WORKING_SET_EVENTS, 4 * size):
-            return
+        return head - at >= max(WORKING_SET_EVENTS, 4 * size)
+
+    def keep_working_set(self, account: int, head: int) -> None:
+        """Keep the set of working orders after event `head`, as the table has them."""
         found = self._connection.execute(
             "SELECT number FROM orders INDEXED BY orders_working WHERE account = ? AND is_working = 1", (account,)
         )
@@ -136,18 +152,6 @@ class Keeper:
             (account,),
         ).fetchone()
         return (0, 0) if row is None else (row[0], row[1])
-
-    def _number(self, order_id: str) -> int | None:
-        number = self._numbers.get(order_id)
-        if number is not None:
-            return number
-        row = self._connection.execute("SELECT number FROM orders WHERE order_id = ?", (order_id,)).fetchone()
-        if row is None:
-            return None
-        if len(self._numbers) >= _REMEMBERED_MAX:
-            del self._numbers[next(iter(self._numbers))]
-        self._numbers[order_id] = number = int(row[0])
-        return number
 
     def _command_before(self, account: int, command: Command) -> tuple[OutcomeKind, Stamps] | None:
         known = self._commands.known((account, command.intent_id, command.seq))
@@ -214,11 +218,6 @@ def subject_of(key: InstrumentKey) -> str:
 
 def _amounts_text(tally: Tally) -> str:
     return _encode({name: money.render(amount) for name, amount in tally.amounts.items()})
-
-
-def _order_id(event: Event) -> str | None:
-    order_id: Any = getattr(event.record, "order_id", None)
-    return order_id if isinstance(order_id, str) else None
 
 
 def _subject(event: Event) -> str | None:

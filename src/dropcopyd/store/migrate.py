@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from dropcopyd.errors import Code, DropcopyError, StoreError
+from dropcopyd.store.gathering import STATEMENTS_MAX
 
 DATABASE_NAME: Final = "dropcopy.db"
 LOCK_NAME: Final = "dropcopy.lock"
@@ -41,7 +42,13 @@ def connect(path: Path, *, is_reader: bool = False, cache_bytes: int = _CACHE_BY
 
     Every commit is flushed to the disk (synchronous=FULL). May be handed between threads, used by one at a time.
     """
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=_BUSY_MS / 1000)
+    connection = sqlite3.connect(
+        path,
+        isolation_level=None,
+        check_same_thread=False,
+        timeout=_BUSY_MS / 1000,
+        cached_statements=STATEMENTS_MAX,
+    )
     if not is_reader:  # a reader takes the file as it is
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")

@@ -58,17 +58,23 @@ def order_fixed(order: Order) -> frozenset[str]:
     return _EXTERNAL_FIXED if order.origin is OrderOrigin.EXTERNAL else ORDER_FIXED
 
 
+def upsert_sql(table: str, columns: tuple[str, ...], key: tuple[str, ...]) -> str:
+    """INSERT of those named columns that updates the row with the same key in place (its number stays)."""
+    begin, end = upsert_parts(table, columns, key)
+    return f"{begin} VALUES ({', '.join(f':{name}' for name in columns)}){end}"
+
+
 @cache
-def upsert_sql(table: str, columns: tuple[str, ...], key: tuple[str, ...], fixed: frozenset[str] = frozenset()) -> str:
-    """INSERT of those named columns that updates the row with the same key in place (its number stays), but for the
-    `fixed` columns."""
-    names = ", ".join(columns)
-    places = ", ".join(f":{name}" for name in columns)
+def upsert_parts(
+    table: str, columns: tuple[str, ...], key: tuple[str, ...], fixed: frozenset[str] = frozenset()
+) -> tuple[str, str]:
+    """What stands before and after the VALUES of an INSERT of those columns: without a key it only inserts, with one
+    it updates the row with the same key in place, but for the `fixed` columns."""
+    begin = f"INSERT INTO {table} ({', '.join(columns)})"
+    if not key:
+        return begin, ""
     changed = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in {*key, *fixed})
-    return (
-        f"INSERT INTO {table} ({names}) VALUES ({places})"  # noqa: S608  names are this module's own
-        f" ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changed}"
-    )
+    return begin, f" ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changed}"
 
 
 @cache

@@ -12,22 +12,21 @@ from typing import Any, Final
 import structlog
 
 from dropcopyd.domain.account import Account
-from dropcopyd.domain.balance import Balance
-from dropcopyd.domain.event import AccountMoved, Batch, Event, EventType
+from dropcopyd.domain.event import Batch
 from dropcopyd.domain.tally import LegTime
 from dropcopyd.errors import Code, StoreError
 from dropcopyd.observe import Metrics
 from dropcopyd.ports import Clock, Committed, Encoder, Failpoints, OnCommitted
-from dropcopyd.store import breaks, keys, positions, rows, truth
+from dropcopyd.store import breaks
+from dropcopyd.store.appending import Journal
 from dropcopyd.store.keeping import Keeper
-from dropcopyd.store.lasting import LastRows
+from dropcopyd.store.projecting import Projections
 
 _log = structlog.get_logger()
 _BEGIN_TRIES: Final = 6
 """Each waits for the connection's busy timeout of 10 s."""
 _GROUP_BATCHES_MAX: Final = 512
 _NS: Final = 1_000_000_000
-_CHANGE_KEY: Final = ("account", "asset_class", "symbol", "fold_ns", "number")
 
 
 @dataclass(slots=True)
@@ -58,15 +57,6 @@ class Task:
 
 
 @dataclass(slots=True)
-class _Head:
-    """Where an account's journal ends, as this thread has it in memory."""
-
-    sequence: int
-    hash: bytes
-    kinds: dict[EventType, int]
-
-
-@dataclass(slots=True)
 class _Group:
     """What one transaction achieved."""
 
@@ -90,10 +80,9 @@ class Writer:
         metrics: Metrics,
     ) -> None:
         self._connection = connection
-        self._orders = LastRows(connection, "orders", ("order_id",))
-        self._commands = LastRows(connection, "commands", ("account", "intent_id", "seq"))
-        self._positions = LastRows(connection, "positions", ("account", "asset_class", "symbol"))
-        self._keeper = Keeper(connection, self._commands, self._positions)
+        self._projections = Projections(connection)
+        self._journal = Journal(connection, encoder)
+        self._keeper = Keeper(connection, self._projections)
         self._clock = clock
         self._metrics = metrics
         self.encoder = encoder
@@ -101,7 +90,6 @@ class Writer:
         self._on_committed = on_committed
         self._failpoints = failpoints
         self._queue: queue.SimpleQueue[Entry | Readmission | Task | None] = queue.SimpleQueue()
-        self._heads: dict[int, _Head] = {}
         self._failed: set[int] = set()
         self._put_count = self._told_count = 0
         self._thread = threading.Thread(target=self._run, name="dropcopy-writer", daemon=True)
@@ -215,14 +203,13 @@ class Writer:
                 self._write_entry(entry, group)
                 group.done.append((entry.done, None))
                 group.queued_ns.append(entry.queued_ns)
-            self._keeper.flush()
+            self._flush()
             self._failpoints.reached("store.commit.before")
             self._connection.execute("COMMIT")
         except Exception as error:  # noqa: BLE001  whatever failed, the batch is refused and the account halted
-            self._heads.clear()
+            self._journal.clear()
             self._keeper.discard()
-            for table in (self._orders, self._commands, self._positions):
-                table.clear()
+            self._projections.clear()
             if self._connection.in_transaction:
                 with suppress(sqlite3.Error):  # if even this fails, every further batch does, and is refused
                     self._connection.execute("ROLLBACK")
@@ -244,115 +231,25 @@ class Writer:
         self._connection.execute("BEGIN IMMEDIATE")
 
     def _write_entry(self, entry: Entry, group: _Group) -> None:
+        """Take a batch in. Most of it reaches the file with `_flush`, together with the others of its group."""
         account, batch = entry.account, entry.batch
-        head = self._heads.get(account.number) or self._load_head(account.number)
-        moved: set[EventType] = set()
         brought = self._keeper.before(account.number, batch)
-        self._project(account.number, batch)
+        self._projections.project(account.number, batch)
         breaks.write(self._connection, account, batch)
-        numbers = self._keeper.order_numbers(batch)
         for event, encoded in zip(batch.events, entry.encoded, strict=True):
-            order_number = self._keeper.note(account.number, head.sequence + 1, event, numbers)
-            group.committed.append(self._append(account, head, batch.at_ns, event, encoded, order_number))
-            moved.add(event.kind)
-        self._connection.executemany(
-            "INSERT INTO kind_heads VALUES (?, ?, ?) ON CONFLICT (account, kind) DO UPDATE SET head = excluded.head",
-            [(account.number, kind.value, head.kinds[kind]) for kind in moved],
-        )
-        self._connection.execute(
-            "UPDATE accounts SET head = ?, hash = ?, last_ns = max(last_ns, ?),"
-            " report_cursor = coalesce(?, report_cursor), listed_cursor = coalesce(?, listed_cursor) WHERE number = ?",
-            (head.sequence, head.hash, batch.at_ns, batch.report_cursor, batch.listed_cursor, account.number),
-        )
-        group.legs += self._keeper.tally(account.number, batch, brought, numbers)
-        self._keeper.keep_working_set(account.number, head.sequence)
+            committed = self._journal.append(account, batch.at_ns, event, encoded)
+            self._keeper.note(account.number, committed.sequence, event)
+            group.committed.append(committed)
+        head = self._journal.move(account.number, batch)
+        group.legs += self._keeper.tally(account.number, batch, brought)
+        if self._keeper.is_set_due(account.number, head):
+            self._projections.flush()
+            self._keeper.keep_working_set(account.number, head)
 
-    def _append(
-        self, account: Account, head: _Head, at_ns: int, event: Event, encoded: bytes, order_number: int | None
-    ) -> Committed:
-        sequence, kind_sequence = head.sequence + 1, head.kinds.get(event.kind, 0) + 1
-        payload, digest = self.encoder.stamp(encoded, account.account_id, sequence, kind_sequence, head.hash)
-        head.sequence, head.hash, head.kinds[event.kind] = sequence, digest, kind_sequence
-        record = event.record
-        symbol = asset_class = ""
-        instrument = None if isinstance(record, AccountMoved | Balance) else record.instrument
-        if instrument is not None:
-            symbol, asset_class = instrument.symbol, instrument.asset_class.value
-        self._connection.execute(
-            "INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                account.number,
-                sequence,
-                event.kind.value,
-                kind_sequence,
-                at_ns,
-                asset_class,
-                symbol,
-                payload,
-                digest,
-                order_number,
-            ),
-        )
-        return Committed(
-            account_id=account.account_id,
-            organization_id=account.organization_id,
-            sequence=sequence,
-            kind=event.kind,
-            symbol=symbol,
-            asset_class=asset_class,
-            payload=payload,
-            chain=int.from_bytes(digest[:8], "big"),
-        )
-
-    def _project(self, number: int, batch: Batch) -> None:
-        execute = self._connection.execute
-        for order in batch.orders:
-            self._orders.write(rows.order_values(number, order), rows.order_fixed(order))
-        for command in batch.commands:
-            self._commands.write(rows.command_values(number, command))
-        for trade in batch.trades:
-            values = rows.trade_values(number, trade)
-            execute(rows.insert_sql("trades", tuple(values)), values)
-        truth.write(self._connection, number, batch)
-        for position in batch.positions:
-            self._positions.write(positions.position_values(number, position))
-        self._project_changes(number, batch)
-        if batch.idempotency is not None:
-            record = batch.idempotency
-            execute(
-                "INSERT INTO idempotency VALUES (?, ?, ?, ?, ?)",
-                (number, record.key, record.request, record.intent_id, record.seq),
-            )
-        if batch.spending is not None:
-            keys.spend(self._connection, batch.spending)
-        if batch.status is not None:
-            status = batch.status
-            execute(
-                "UPDATE accounts SET connection = ?, connection_since_ns = ?, reason_code = ?, reason = ?"
-                " WHERE number = ?",
-                (status.connection.value, status.since_ns, status.reason_code, status.reason, number),
-            )
-
-    def _project_changes(self, number: int, batch: Batch) -> None:
-        execute = self._connection.execute
-        for posting in batch.postings:
-            for values in positions.change_values(number, posting):
-                execute(rows.upsert_sql("position_changes", tuple(values), _CHANGE_KEY), values)
-        for adjustment in batch.adjustments:
-            values = positions.adjustment_values(number, adjustment)
-            execute(rows.insert_sql("adjustments", tuple(values)), values)
-        for balance in batch.balances:
-            values = positions.balance_values(number, balance)
-            execute(rows.upsert_sql("balances", tuple(values), ("account", "currency")), values)
-
-    def _load_head(self, number: int) -> _Head:
-        sequence, digest = self._connection.execute(
-            "SELECT head, hash FROM accounts WHERE number = ?", (number,)
-        ).fetchone()
-        kinds = self._connection.execute("SELECT kind, head FROM kind_heads WHERE account = ?", (number,))
-        head = _Head(sequence, digest, {EventType(kind): kind_head for kind, kind_head in kinds})
-        self._heads[number] = head
-        return head
+    def _flush(self) -> None:
+        self._projections.flush()
+        self._journal.flush(self._keeper.order_numbers(self._journal.abouts))
+        self._keeper.flush()
 
     def _report(self, group: _Group) -> None:
         self._loop.call_soon_threadsafe(self._finish, group)

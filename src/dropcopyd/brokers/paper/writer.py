@@ -5,7 +5,7 @@ import queue
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -26,6 +26,17 @@ OnCommitted = Callable[[Decision], None]
 class _Entry:
     decision: Decision
     done: asyncio.Future[None]
+
+
+def merged(decisions: Iterable[Decision]) -> Iterator[Decision]:
+    """The same changes in as few decisions as go: rows that are written again are written once."""
+    whole = Decision()
+    for decision in decisions:
+        if decision.released and whole.standings:  # what is released goes before what stands, within a decision
+            yield whole
+            whole = Decision()
+        whole.merge(decision)
+    yield whole
 
 
 class Writer:
@@ -130,8 +141,8 @@ class Writer:
         connection = self._connection
         try:
             connection.execute("BEGIN IMMEDIATE")
-            for entry in group:
-                apply(connection, entry.decision, self._instruments)
+            for decision in merged([entry.decision for entry in group]):
+                apply(connection, decision, self._instruments)
             connection.execute("COMMIT")
         except Exception as error:  # noqa: BLE001 - whatever stops the writer must reach those who wait for it
             if connection.in_transaction:
