@@ -107,9 +107,10 @@ def test_what_is_not_there_is_said(tmp_path: Path) -> None:
     listed = tmp_path / "listed.csv"
     listed.write_text("asset_class,symbol,calendar\nEQUITY,TENCENT,XHKG\nEQUITY,NEWCO,XYZZ\n")
     assert "no exchange calendar 'XYZZ'" in run("instruments", "import", str(listed), *data, fails=True)
+    assert "there is no journal" in run("keys", "disable", "nothing", *data, fails=True)
+    run("orgs", "add", "acme", *data)
     assert "no organization 'nobody'" in run("accounts", "add", "main", "--org", "nobody", *data, fails=True)
     assert "no key 'nothing'" in run("keys", "disable", "nothing", *data, fails=True)
-    run("orgs", "add", "acme", *data)
     assert "exists already" in run("orgs", "add", "acme", *data, fails=True)
     assert "missing.csv" in run("instruments", "import", str(tmp_path / "missing.csv"), *data, fails=True)
     assert "no settings file" in run("serve", "--config", str(tmp_path / "none.toml"), fails=True)
