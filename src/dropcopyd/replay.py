@@ -20,7 +20,7 @@ from dropcopyd.flow.disconnect import ArmRequest
 from dropcopyd.flow.hub import Hub
 from dropcopyd.flow.quota import StreamQuota
 from dropcopyd.flow.replay import Replay
-from dropcopyd.flow.session import Session
+from dropcopyd.flow.session import Session, SubscribeRequest
 from dropcopyd.flow.streams import OpenStream, Streams
 from dropcopyd.node import PEPPER_NAME, guarded, open_grpc_ports
 from dropcopyd.observe import Metrics
@@ -79,11 +79,9 @@ class ReplayNode:
 
         Raises DropcopyError when there is nothing to replay here, OSError for a port in use.
         """
-        loop = asyncio.get_running_loop()
 
         def head_of(account_id: str) -> Head:
-            """A stream attaches; this is asked in a thread of the store."""
-            loop.call_soon_threadsafe(self._replay.begin)
+            """Asked in a thread of the store."""
             return self._replay.head_of(account_id)
 
         pepper = self._settings.data / PEPPER_NAME
@@ -140,7 +138,8 @@ class ReplayNode:
             return tasks.create_task(guarded(work))
 
         def new_session(principal: Principal) -> Session:
-            return Session(
+            return _ReplaySession(
+                self._replay.begin,
                 principal=principal,
                 access=access,
                 hub=self._hub,
@@ -163,6 +162,18 @@ class ReplayNode:
             tasks=tasks,
             is_plain=self._settings.plain_writer,
         )
+
+
+class _ReplaySession(Session):
+    """Lets time run once it has attached: before, what happens could be missed by an account that is not there yet."""
+
+    def __init__(self, begin: Callable[[], None], **facts: Any) -> None:
+        super().__init__(**facts)
+        self._begin = begin
+
+    async def subscribe(self, request: SubscribeRequest) -> None:
+        await super().subscribe(request)
+        self._begin()
 
 
 async def _refuse_arm(_stream: OpenStream, _request: ArmRequest) -> None:

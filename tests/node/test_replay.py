@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,7 +18,9 @@ import pytest
 from dropcopy import proto as pb
 from dropcopyd.config import Settings
 from dropcopyd.errors import DropcopyError
-from dropcopyd.replay import ReplayNode, Wish, time_of
+from dropcopyd.flow.replay import Replay
+from dropcopyd.ports import Head
+from dropcopyd.replay import ReplayNode, Started, Wish, time_of
 from tests.support.daemon import Daemon, Rest
 from tests.support.streams import ALL_KINDS, StreamClient, has, new_channel
 
@@ -216,6 +219,30 @@ async def test_it_ends_by_itself_when_asked_and_says_what_is_wrong(tmp_path: Pat
             assert len(client.journal) == started["events"] > 0
             assert error.code().name == "UNAVAILABLE"
         assert await asyncio.wait_for(process.wait(), WAIT_S) == 0
+
+
+async def test_time_begins_when_the_first_stream_is_attached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long the attach reads: nothing happens before it knows where the account stands."""
+    folder = tmp_path / "data"
+    async with Daemon(folder) as daemon, Rest(daemon.info) as rest:
+        info = daemon.info
+        await rest.create("AAPL", "BUY", "1", price="1")
+    real = Replay.head_of
+
+    def slow(self: Replay, account_id: str) -> Head:
+        time.sleep(0.5)  # in the reader's thread
+        return real(self, account_id)
+
+    monkeypatch.setattr(Replay, "head_of", slow)
+    started: asyncio.Future[Started] = asyncio.get_running_loop().create_future()
+    node = ReplayNode(Settings(data=folder, grpc_port=0), Wish((), None, None, 1000, stops_at_end=True))
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(node.run(started.set_result, lambda _count: None, asyncio.Event()))
+        begun = await asyncio.wait_for(started, WAIT_S)
+        async with StreamClient(str(begun.grpc), info["api_key"]) as client:
+            client.subscribe("")
+            await client.ended()
+            assert len(client.journal) == begun.events > 0
 
 
 async def refused(*arguments: str) -> str:
