@@ -68,7 +68,7 @@ async def test_the_operator_moves_the_roll_and_a_running_daemon_follows(tmp_path
     change(daemon.folder, "UPDATE accounts SET created_at_ns = 0")
     async with daemon:
         await until(lambda: rolls(daemon.folder), lambda rows: len(rows) == 1)
-        assert cli("accounts", "set", account_id, "--time-zone", "Nowhere/Land", *data)[0] == 1
+        assert cli("accounts", "set", account_id, "--time-zone", "Nowhere/Land", *data)[0] == 2
         while f"{datetime.now(UTC):%H:%M}" == "00:00":  # a minute ago was yesterday
             await asyncio.sleep(1)
         a_minute_ago = f"{datetime.now(UTC) - timedelta(minutes=1):%H:%M}"

@@ -259,10 +259,9 @@ async def test_a_client_that_does_not_read_is_cut_and_resumes_complete(form: str
         await asyncio.gather(*(rest.create("AAPL", "BUY", "1") for _ in range(300)))
         async with web(daemon, "sse") as stream:
             await stream.until(has("status"))
+        await listed_streams(rest, 0)  # its place is free
         with silent_peer(daemon, form, stream.of("status")[0].epoch) as peer:
-            async with asyncio.timeout(20):
-                while not (listed := (await rest.client.get("/v1/streams")).json()["data"]):
-                    await asyncio.sleep(0.02)
+            listed = await listed_streams(rest, 1)
             assert listed[0]["queued_bytes"] < 512 * 1024
             await opens(daemon, form)
             heard = WebStream("http://nowhere", form, "", headers={})
@@ -274,6 +273,14 @@ async def test_a_client_that_does_not_read_is_cut_and_resumes_complete(form: str
             await again.until(lambda _: again.journal and again.journal[-1].sequence >= head, "what was missed")
     whole = [event.sequence for event in (*heard.journal, *again.journal)]
     assert whole == list(range(1, len(whole) + 1))
+
+
+async def listed_streams(rest: Rest, count: int) -> list[dict[str, Any]]:
+    """The open streams, once there are so many."""
+    async with asyncio.timeout(20):
+        while len(listed := (await rest.client.get("/v1/streams")).json()["data"]) != count:
+            await asyncio.sleep(0.02)
+    return list(listed)
 
 
 @contextmanager
