@@ -259,7 +259,7 @@ async def lengthen_journal(folder: Path, gateway: Gateway, count: int) -> None:
         connection.execute(
             "WITH RECURSIVE copy (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM copy WHERE n < ?)"
             " INSERT INTO journal"
-            " SELECT account, head + n, kind, head + n, at_ns, asset_class, symbol, payload, journal.hash, NULL"
+            " SELECT account, head + n, kind, head + n, at_ns, asset_class, symbol, payload, randomblob(32), NULL"
             " FROM copy, journal JOIN accounts ON number = account WHERE sequence = head",
             (count,),
         )
