@@ -14,6 +14,7 @@ from dropcopyd.domain.order import OrderStatus
 from dropcopyd.domain.report import (
     BrokerSnapshot,
     Found,
+    NotFound,
     OrderClaim,
     OrderReport,
     PositionClaim,
@@ -104,6 +105,22 @@ async def test_an_order_that_ended_unheard_is_asked_for(gateway: Gateway) -> Non
     gateway.broker.snapshots.append(listing(command, is_open=False))
     await gateway.ingest.reconcile(ONE)
     assert (await durable(gateway, command)).status is OrderStatus.CANCELLED
+
+
+async def test_older_commands_are_asked_for_only_while_the_broker_does_not_know_the_newer(gateway: Gateway) -> None:
+    """What it says of a command is all that it has told about the order."""
+    create = await accepted(gateway)
+    replaces = []
+    for quantity in ("11", "12"):
+        replaces.append(await gateway.amend(create.intent_id, quantity))
+        await gateway.until_acknowledged(replaces[-1])
+        await gateway.report(report(K.REPLACED, replaces[-1].broker_command_id))
+    gateway.broker.findings += [NotFound(), Found(())] * 2
+    gateway.broker.snapshots.append(listing(create, is_open=False))
+    await gateway.ingest.reconcile(ONE)
+    asked = [gateway.broker.asked[command.broker_command_id] for command in (create, *replaces)]
+    assert asked[0] == 0
+    assert asked[1] == asked[2] > 0
 
 
 async def test_an_acknowledgement_that_was_never_told_is_asked_for(gateway: Gateway) -> None:

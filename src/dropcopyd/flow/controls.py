@@ -183,7 +183,7 @@ class Controls:
         not leave.
         """
         key_id = command.principal_id
-        if self._clock.now_ns() - command.stamps.received_ns < _WAITED_NS:
+        if 0 <= self._clock.now_ns() - command.stamps.received_ns < _WAITED_NS:  # a clock put back has waited, too
             return
         if key_id is None or command.principal_type is not PrincipalType.API_KEY:
             return

@@ -18,7 +18,7 @@ from dropcopyd.domain.command import Command
 from dropcopyd.domain.instrument import key_of
 from dropcopyd.domain.order import OrderState
 from dropcopyd.domain.reconciliation import Difference, Figure, Place, Ticket
-from dropcopyd.domain.report import BrokerSnapshot, Found, OrderClaim, OrderReport, ReportKind, SnapshotPart
+from dropcopyd.domain.report import BrokerSnapshot, Found, NotFound, OrderClaim, OrderReport, ReportKind, SnapshotPart
 from dropcopyd.domain.state import AccountState, Chain
 from dropcopyd.flow import comparing
 from dropcopyd.flow.activity import Subject
@@ -213,7 +213,7 @@ class Reconciler:
         is_asked = is_thorough or any(_is_of_terms(one) for one in before.values())
         command = _named(chain, claim)
         if command is not None and (command.is_unresolved or not chain.order.is_accepted or (before and is_asked)):
-            look.mended_reports += await self._ask(actor, command)
+            await self._is_known(actor, command, look)
         chain = actor.state.chains.get(order_id, chain)
         restated = _report_of(claim, ReportKind.RESTATED)
         if not chain.order.is_accepted:
@@ -246,30 +246,28 @@ class Reconciler:
             if command.is_unresolved and command.stamps.acknowledged_ns is not None
         ]
         before = comparing.unlisted_order(chain)
-        if undecided:
-            look.mended_reports += await self._ask(actor, undecided[-1])
+        commands = undecided[-1:]
+        if before is not None:
+            newest_first = (chain.commands[seq] for seq in sorted(chain.commands, reverse=True))
+            commands += [command for command in newest_first if command not in commands]
+        for command in commands:
+            if await self._is_known(actor, command, look):
+                break  # the broker may never have had the later commands
         if before is None:
             return
-        left: Difference | None = before
-        for seq in sorted(chain.commands, reverse=True):
-            look.mended_reports += await self._ask(actor, chain.commands[seq])
-            left = comparing.unlisted_order(actor.state.chains.get(chain.order.order_id, chain))
-            if left is None:
-                break  # the broker may never have had the later commands
+        left = comparing.unlisted_order(actor.state.chains.get(chain.order.order_id, chain))
         if left is None:
             look.mended[before.place] = before
         else:
             look.differ([left])
 
-    async def _ask(self, actor: Actor, command: Command) -> int:
-        """Take in everything that the broker has told about the command's order; how much of it was news."""
+    async def _is_known(self, actor: Actor, command: Command, look: Look) -> bool:
+        """Take in everything that the broker has told about the command's order; False when it answers that it does not
+        know the command."""
         result = await self._dispatcher.find(actor, command)
-        if not isinstance(result, Found):
-            return 0
-        news = 0
-        for report in result.reports:
-            news += await self._take(actor, report)
-        return news
+        for report in result.reports if isinstance(result, Found) else ():
+            look.mended_reports += await self._take(actor, report)
+        return not isinstance(result, NotFound)
 
     async def _take(self, actor: Actor, report: OrderReport, is_still_so: Callable[[], bool] = lambda: True) -> bool:
         """Whether it was news."""
