@@ -218,9 +218,7 @@ async def test_what_has_become_forbidden_does_not_leave(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("passed_s", [1, -3_600])
-async def test_what_a_key_has_sent_does_not_leave_once_it_is_revoked_or_narrowed(
-    tmp_path: Path, passed_s: int
-) -> None:
+async def test_what_a_key_has_sent_does_not_leave_once_it_is_revoked_or_narrowed(tmp_path: Path, passed_s: int) -> None:
     """By the command line beside the daemon, while the broker is away; cancels leave all the same."""
     make_folder(tmp_path)
     key_ids = ("revoked", "narrowed", "freed", "kept")

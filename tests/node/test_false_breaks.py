@@ -201,9 +201,8 @@ async def test_many_who_ask_at_once_share_reconciliations(gateway: Site) -> None
 
 async def test_the_paper_exchange_and_its_record_agree_while_it_trades(tmp_path: Path) -> None:
     """The real program: fills, positions and cash of a paper account, reconciled all the while."""
-    daemon = Daemon(
-        tmp_path / "data", "--profile", "realistic", "--cash", "USD=100000", DROPCOPYD_LIMITS__RECONCILE_CONFIRM_S="1"
-    )
+    words = ("--profile", "realistic", "--cash", "USD=100000", "--clock", "2026-11-25T15:00:00Z")  # the exchange is open
+    daemon = Daemon(tmp_path / "data", *words, DROPCOPYD_LIMITS__RECONCILE_CONFIRM_S="1")
     async with daemon, Rest(daemon.info) as rest:
         url = f"/v1/accounts/{rest.account_id}"
         run: Any = {}
@@ -212,6 +211,8 @@ async def test_the_paper_exchange_and_its_record_agree_while_it_trades(tmp_path:
             run = (await rest.client.post(f"{url}/reconciliations")).json()
             assert (run["opened"], run["healed"], run["standing"]) == (0, 0, 0), run
         async with asyncio.timeout(WAIT_S):
+            while {order["order_status"] for order in await rest.all("orders")} != {"FILLED"}:
+                await asyncio.sleep(0.05)
             while run["verdict"] != "AGREED":
                 run = (await rest.client.post(f"{url}/reconciliations")).json()
         assert not (await rest.client.get(f"{url}/breaks")).json()["data"]
