@@ -245,7 +245,7 @@ async def test_events_without_heartbeats_do_not_count_as_a_sign_of_life() -> Non
     first, *again = of_type(events, dropcopy.Disconnected)
     assert {lost.code for lost in (first, *again)} == {"heartbeat_missed"}  # again: a machine that is slow for so long
     assert sequences(events) == list(range(1, len(sequences(events)) + 1))
-    assert len(sequences(events[: events.index(first)])) > 2
+    assert 2 < len(sequences(events[: events.index(first)])) < 250  # some 25 in the time that is waited
 
 
 async def test_a_half_open_connection_is_left_for_a_new_one() -> None:
