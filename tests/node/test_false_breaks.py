@@ -201,7 +201,8 @@ async def test_many_who_ask_at_once_share_reconciliations(gateway: Site) -> None
 
 async def test_the_paper_exchange_and_its_record_agree_while_it_trades(tmp_path: Path) -> None:
     """The real program: fills, positions and cash of a paper account, reconciled all the while."""
-    words = ("--profile", "realistic", "--cash", "USD=100000", "--clock", "2026-11-25T15:00:00Z")  # the exchange is open
+    is_open = ("--clock", "2026-11-25T15:00:00Z")
+    words = ("--profile", "realistic", "--cash", "USD=100000", *is_open)
     daemon = Daemon(tmp_path / "data", *words, DROPCOPYD_LIMITS__RECONCILE_CONFIRM_S="1")
     async with daemon, Rest(daemon.info) as rest:
         url = f"/v1/accounts/{rest.account_id}"

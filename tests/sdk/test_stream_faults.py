@@ -235,6 +235,7 @@ async def test_events_without_heartbeats_do_not_count_as_a_sign_of_life() -> Non
             if gateway.requests[1:] or not is_beat:
                 yield message
             if is_beat:
+                await asyncio.sleep(gateway.heartbeat_s)
                 journal.add(order(journal.head + 1))
 
     journal = Journal()
