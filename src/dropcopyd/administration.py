@@ -66,7 +66,8 @@ def list_organizations(*, data: Data = Path("data")) -> None:
     """All organizations, a line of JSON each."""
     with opened(data) as admin:
         for one in admin.organizations():
-            _echo({"organization_id": one.organization_id, "name": one.name, "streams_max": one.streams_max})
+            told = {"organization_id": one.organization_id, "name": one.name, "own_name": one.own_name}
+            _echo({**told, "streams_max": one.streams_max})
 
 
 @orgs.command("set")

@@ -242,7 +242,8 @@ class Registry(Protocol):
 
     async def organization(self, organization_id: str) -> Organization: ...
 
-    async def rename_organization(self, organization_id: str, name: str, entry: AuditEntry) -> None: ...
+    async def rename_organization(self, organization_id: str, name: str, entry: AuditEntry) -> None:
+        """Give it a name of its own; what others are called does not matter."""
 
     async def add_account(self, account: NewAccount, entry: AuditEntry, accounts_max: int) -> None:
         """Raises DropcopyError(ORGANIZATION_LIMIT_EXCEEDED)."""

@@ -1,11 +1,14 @@
 """The organization and its accounts by REST: opened, renamed, disabled; what a disabled account still does."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dropcopyd.rest import admin_bodies, schemas
+from dropcopyd.store.admin import Admin
+from dropcopyd.system import SystemClock
 from tests.rest.gateway import Gateway, cancel, create, replace
 
 
@@ -103,10 +106,34 @@ async def test_the_organization_is_the_keys_own(gateway: Gateway) -> None:
     assert (organization.organization_id, organization.name) == (gateway.tenants.organization_id, "ours")
     renamed = await gateway.client.patch("/v1/organization", json={"name": "renamed"})
     assert renamed.json()["name"] == "renamed"
-    taken = await gateway.client.patch("/v1/organization", json={"name": "theirs"})
-    assert (taken.status_code, taken.json()["code"]) == (409, "name_in_use")
     foreign = await gateway.client.get("/v1/organization", headers={"x-api-key": gateway.tenants.foreign_key})
     assert foreign.json()["name"] == "theirs"
+
+
+async def test_no_name_tells_that_another_organization_has_it(gateway: Gateway, tmp_path: Path) -> None:
+    """Renaming, opening accounts and making keys are answered alike whatever the others call theirs; and the operator's
+    commands are about the one that he named, whatever another one calls itself."""
+    tenants, foreign = gateway.tenants, {"x-api-key": gateway.tenants.foreign_key}
+    answers = [await gateway.client.patch("/v1/organization", json={"name": name}) for name in ("free", "theirs")]
+    told = [(one.status_code, {**one.json(), "name": ""}) for one in answers]
+    assert told[0] == told[1]
+    assert (told[1][0], answers[1].json()["name"]) == (200, "theirs")
+    assert (await gateway.client.get("/v1/organization", headers=foreign)).json()["name"] == "theirs"
+    line = (await gateway.client.get("/v1/audit")).json()["data"][0]
+    assert (line["action"], line["detail"]) == ("organization.changed", {"name": "theirs"})
+    account = {"json": {"name": "shared"}}
+    key = {"json": {"name": "shared", "scopes": ["records:read"]}}
+    for path, body in (("/v1/accounts", account), ("/v1/keys", key)):
+        for headers in ({}, foreign):
+            assert (await gateway.client.post(path, headers=headers, **body)).status_code == 201
+    admin = Admin(tmp_path, SystemClock().now_ns())
+    try:
+        assert admin.find_organization("theirs") == tenants.foreign_organization_id
+        assert admin.find_organization("ours") == tenants.organization_id
+        assert admin.find_organization("free") is None
+        assert {(one.name, one.own_name) for one in admin.organizations()} == {("ours", "theirs"), ("theirs", None)}
+    finally:
+        admin.close()
 
 
 async def test_changes_at_once_of_one_account_undo_none_of_each_other(gateway: Gateway) -> None:

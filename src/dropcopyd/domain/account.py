@@ -77,12 +77,17 @@ class Principal:
 
 @dataclass(frozen=True, slots=True)
 class Organization:
-    """Who owns accounts and keys. `streams_max`: its own stream quota (None = the node's)."""
+    """Who owns accounts and keys. `streams_max`: its own stream quota (None = the node's).
+
+    `name` is the operator's, unique on the node and shown to nobody who may not see the others; `own_name` is what its
+    administrators have renamed it to, which may be anything.
+    """
 
     organization_id: str
     name: str
     created_at_ns: int
     streams_max: int | None = None
+    own_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

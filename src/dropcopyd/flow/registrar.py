@@ -69,7 +69,9 @@ class Registrar:
         return await self._registry.organization(principal.organization_id)
 
     async def rename_organization(self, principal: Principal, name: str) -> Organization:
-        """Raises DropcopyError(NAME_IN_USE)."""
+        """Give the organization a name of its own. No name is refused for what other organizations are called: nobody
+        is to learn that; the operator goes on by the name that he gave.
+        """
         entry = self._entry(principal, AuditAction.ORGANIZATION_CHANGED, principal.organization_id, {"name": name})
         await self._registry.rename_organization(principal.organization_id, name, entry)
         return await self.organization(principal)

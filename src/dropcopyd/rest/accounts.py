@@ -34,7 +34,7 @@ class AccountRoutes:
             ("GET", "/v1/organization", self.organization, "The key's organization", bodies.Organization, 200, of_all,
              None, Scope.RECORDS_READ),
             ("PATCH", "/v1/organization", self.rename_organization, "Rename the organization", bodies.Organization,
-             200, (*of_all, *body, *name), bodies.ChangeOrganization, admin),
+             200, (*of_all, *body), bodies.ChangeOrganization, admin),
             ("POST", "/v1/accounts", self.add_account, "Open an account", schemas.Account, 201,
              (*of_all, *body, *name, Code.NOT_SUPPORTED, Code.ORGANIZATION_LIMIT_EXCEEDED),
              bodies.CreateAccount, admin),
@@ -113,7 +113,7 @@ class AccountRoutes:
 def _organization(organization: Organization) -> dict[str, Any]:
     return {
         "organization_id": organization.organization_id,
-        "name": organization.name,
+        "name": organization.own_name or organization.name,
         "created_at": render_time(organization.created_at_ns),
         "streams_max": organization.streams_max,
     }

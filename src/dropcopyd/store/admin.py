@@ -21,7 +21,7 @@ from dropcopyd.ports import NewAccount
 from dropcopyd.store import keys, migrate, rows
 from dropcopyd.store.controls import put_audit
 from dropcopyd.store.keycache import Mark
-from dropcopyd.store.registry import insertion_of, set_account_disabled, set_account_reconcile
+from dropcopyd.store.registry import ORGANIZATION_COLUMNS, insertion_of, set_account_disabled, set_account_reconcile
 
 _Result = TypeVar("_Result")
 
@@ -53,7 +53,7 @@ class Admin:
     def organizations(self) -> list[Organization]:
         """All of them, by name."""
         found = self._connection.execute(
-            "SELECT organization_id, name, created_at_ns, streams_max FROM organizations ORDER BY name"
+            f"SELECT {ORGANIZATION_COLUMNS} FROM organizations ORDER BY name"  # noqa: S608 - our own words
         )
         return [Organization(*row) for row in found]
 
@@ -70,7 +70,7 @@ class Admin:
         self._transact(work)
 
     def find_organization(self, name_or_id: str) -> str | None:
-        """The id of the organization with that name or id."""
+        """The id of the organization with that name or id; never by what one has renamed itself to."""
         row = self._connection.execute(
             "SELECT organization_id FROM organizations WHERE organization_id = ?1 OR name = ?1", (name_or_id,)
         ).fetchone()

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from dropcopyd.domain.account import Account, Organization
 from dropcopyd.domain.audit import AuditEntry
@@ -15,6 +15,8 @@ from dropcopyd.store.controls import put_audit
 
 _Result = TypeVar("_Result")
 _ACCOUNT_IN_USE = "the organization has an account of that name already"
+ORGANIZATION_COLUMNS: Final = "organization_id, name, created_at_ns, streams_max, own_name"
+"""As `Organization` takes them."""
 
 
 class Runs(Protocol):
@@ -35,8 +37,8 @@ class SqliteRegistry:
         return await self._read(lambda connection: find_organization(connection, organization_id))
 
     async def rename_organization(self, organization_id: str, name: str, entry: AuditEntry) -> None:
-        statement = "UPDATE organizations SET name = ? WHERE organization_id = ?"
-        await self._named(statement, (name, organization_id), entry, "an organization has that name already")
+        statement = "UPDATE organizations SET own_name = ? WHERE organization_id = ?"
+        await self._audited(lambda connection: connection.execute(statement, (name, organization_id)).rowcount, entry)
 
     async def add_account(self, account: NewAccount, entry: AuditEntry, accounts_max: int) -> None:
         def full(connection: sqlite3.Connection) -> DropcopyError | None:
@@ -163,7 +165,7 @@ def _full(resource: str, counted: sqlite3.Cursor, limit: int) -> DropcopyError |
 def find_organization(connection: sqlite3.Connection, organization_id: str) -> Organization:
     """An organization that exists."""
     row = connection.execute(
-        "SELECT organization_id, name, created_at_ns, streams_max FROM organizations WHERE organization_id = ?",
+        f"SELECT {ORGANIZATION_COLUMNS} FROM organizations WHERE organization_id = ?",  # noqa: S608 - our own words
         (organization_id,),
     ).fetchone()
     return Organization(*row)
