@@ -339,6 +339,29 @@ async def test_a_client_that_reads_nothing_is_cut_off(tmp_path: Path, tenants: T
         assert read_csv(await export(gateway, "orders"))
 
 
+async def test_an_organization_leaves_the_others_a_place(tmp_path: Path, tenants: Tenants) -> None:
+    """Ours takes as many as it may, and the foreign one has its place still."""
+    limits = Limits(dispatch_deadline_s=600, stall_s=3_600, exports_at_once=3, exports_per_organization=2)
+    foreign_account, foreign = f"/v1/accounts/{tenants.foreign_account_id}", {"x-api-key": tenants.foreign_key}
+    async with opened(tmp_path, tenants, limits) as gateway:
+        await lengthen_journal(tmp_path, gateway, MANY)
+
+        async def asked(headers: dict[str, str] | None = None) -> tuple[int, str | None]:
+            account = foreign_account if headers else gateway.account
+            one = await gateway.client.get(f"{account}/exports/orders", headers=headers)
+            assert one.is_success or one.json()["code"] == "overloaded"
+            return one.status_code, one.headers.get("retry-after")
+
+        async with slow_reader(gateway, "journal") as first, slow_reader(gateway, "journal") as second:
+            for reader in (first, second):
+                assert b"200 OK" in await reader.readuntil(b"\r\n")
+            assert await asked() == (503, "1")
+            assert await asked(foreign) == (200, None)
+        async with asyncio.timeout(60):
+            while (await asked())[0] == 503:
+                await asyncio.sleep(0.02)
+
+
 @pytest.mark.parametrize(("form", "count"), [("csv", MANY), ("parquet", 8 * MANY)])
 async def test_a_client_that_goes_in_the_middle_leaves_nothing_behind(
     tmp_path: Path, tenants: Tenants, form: str, count: int

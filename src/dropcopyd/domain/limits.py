@@ -8,7 +8,7 @@ MIB = 1024 * KIB
 
 MAY_BE_ZERO: Final = frozenset(
     (
-        *("streams_per_organization", "cancels_per_key", "exports_at_once"),
+        *("streams_per_organization", "cancels_per_key", "exports_at_once", "exports_per_organization"),
         *("drain_s", "reconcile_s", "doubt_grace_s", "retention_s"),
         *("linger_s", "first_message_s", "end_flush_s", "flush_delay_ms"),
     )
@@ -87,6 +87,8 @@ class Limits:
     """That its administrators may make: those that are good, neither revoked nor expired."""
     page_size_max: int = 100
     exports_at_once: int = 4
+    exports_per_organization: int = 2
+    """Of those; fewer than all, so that one organization leaves the others a place."""
     token_lifetime_s: float = 900.0
     """Of a bearer token whose request names no lifetime."""
     token_lifetime_s_max: float = 3_600.0

@@ -6,8 +6,9 @@ HTTP client says so.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ from starlette.types import Receive, Send
 from starlette.types import Scope as AsgiScope
 
 from dropcopyd.domain.account import Scope
+from dropcopyd.domain.limits import Limits
 from dropcopyd.errors import Code, DropcopyError
 from dropcopyd.observe import Metrics
 from dropcopyd.record import JournalPage, Listing, Slice, Sort
@@ -54,7 +56,7 @@ class ExportRoutes:
         self._clock = dependencies.clock
         self._metrics = dependencies.metrics
         self._limits = dependencies.limits
-        self._places = _Places(dependencies.limits.exports_at_once)
+        self._places = _Places(dependencies.limits)
 
     def router(self) -> APIRouter:
         """The routes, described."""
@@ -96,7 +98,8 @@ class ExportRoutes:
                 "content-disposition": f'attachment; filename="{sheet.name}-{account.account_id}.{form}"',
                 "content-type": MEDIA_TYPES[form],
             }
-            return _Export(source, sheet, writer, headers, self._places, self._metrics, self._limits.stall_s)
+            place = self._places.place(account.organization_id)
+            return _Export(source, sheet, writer, headers, place, self._metrics, self._limits.stall_s)
 
         return export
 
@@ -118,22 +121,27 @@ def _form(request: Request) -> Form:
 
 
 class _Places:
-    """How many exports may run at a time: each reads as fast as its client takes."""
+    """How many exports may run at a time, of all and of one organization: each reads as fast as its client takes."""
 
-    def __init__(self, count: int) -> None:
-        self._count = count
-        self._taken = 0
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._taken: Counter[str] = Counter()
+        """By organization."""
 
     @contextmanager
-    def place(self) -> Iterator[None]:
+    def place(self, organization_id: str) -> Iterator[None]:
         """One of them. Raises DropcopyError(OVERLOADED)."""
-        if self._taken >= self._count:
-            raise DropcopyError(Code.OVERLOADED, f"{self._count} exports are running; wait for one to end")
-        self._taken += 1
+        if (count := self._taken[organization_id]) >= self._limits.exports_per_organization:
+            raise DropcopyError(Code.OVERLOADED, f"{count} exports of the organization run; wait for one to end")
+        if (count := self._taken.total()) >= self._limits.exports_at_once:
+            raise DropcopyError(Code.OVERLOADED, f"{count} exports run; wait for one to end")
+        self._taken[organization_id] += 1
         try:
             yield
         finally:
-            self._taken -= 1
+            self._taken[organization_id] -= 1
+            if not self._taken[organization_id]:
+                del self._taken[organization_id]
 
 
 @dataclass(slots=True)
@@ -162,7 +170,7 @@ class _Export(Response):
         sheet: Sheet,
         writer: Writer,
         headers: dict[str, str],
-        places: _Places,
+        place: AbstractContextManager[None],
         metrics: Metrics,
         patience_s: float,
     ) -> None:
@@ -170,13 +178,13 @@ class _Export(Response):
         self._source = source
         self._sheet = sheet
         self._writer = writer
-        self._places = places
+        self._place = place
         self._rows = metrics.exported.labels(sheet.name)
         self._patience_s = patience_s
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         """Serve. Raises what is wrong as long as nothing was sent, ClientDisconnect when the client went or stalled."""
-        with self._places.place():
+        with self._place:
             first = await self._source.next_page()
             async with asyncio.TaskGroup() as tasks:
                 gone = tasks.create_task(_until_gone(receive))
