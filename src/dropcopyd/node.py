@@ -220,7 +220,7 @@ class Node:
             metrics=metrics,
         )
         roller = DayRoller(store, actors, clock)
-        controls = Controls(store=store, clock=clock, references=_prices_of(paper))
+        controls = Controls(store=store, clock=clock, limits=limits, references=_prices_of(paper))
         await controls.open()
         dispatcher = Dispatcher(
             brokers={BrokerKind.PAPER: broker},

@@ -262,7 +262,7 @@ def wired(
 
     metrics, actors = Metrics(), Actors(store, clock, spawn)
     shared: dict[str, Any] = {"limits": limits, "failpoints": points, "metrics": metrics}
-    controls = Controls(store=store, clock=clock, references=references)
+    controls = Controls(store=store, clock=clock, limits=limits, references=references)
     dispatcher = Dispatcher(brokers={BrokerKind.PAPER: broker}, controls=controls, clock=clock, spawn=spawn, **shared)
     catalogue = Catalogue(INSTRUMENTS)
     ingest = Ingest(

@@ -249,7 +249,7 @@ async def opened(
         paper.add_account(account.account_id, plan_from(account.broker_settings))
 
     actors = Actors(store, clock, spawn, on_loaded=connect)
-    controls = Controls(store=store, clock=clock, references=lambda _account, _instrument: None)
+    controls = Controls(store=store, clock=clock, limits=limits, references=lambda _account, _instrument: None)
     dispatcher = Dispatcher(
         brokers={},
         controls=controls,

@@ -1,11 +1,14 @@
 """The routes of controls: the contract's account control and evaluate, limits, mass cancel, kill, audit; bad input."""
 
+import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dropcopyd.domain.limits import Limits
 from dropcopyd.rest import schemas
-from tests.rest.gateway import Gateway, create
+from tests.rest.gateway import Gateway, Tenants, create, opened
 
 
 async def put(gateway: Gateway, path: str, body: Any, version: int | str | None = None, key: str | None = None) -> Any:
@@ -159,3 +162,28 @@ async def test_controls_take_their_own_scope_and_their_own_organization(gateway:
     assert (await gateway.submit(create())).status_code == 201, "another organization's switch is not ours"
     bad = await put(gateway, of_account(gateway), {"manually_disabled": False}, "W/1")
     assert (bad.status_code, bad.json()["code"]) == (422, "invalid_argument")
+
+
+async def test_symbols_with_a_control_of_their_own_are_bounded(tmp_path: Path, tenants: Tenants) -> None:
+    """Per organization, across a restart, also when several come at once; what exists may change, wider stops always
+    can be set."""
+    limits = Limits(dispatch_deadline_s=600, symbol_controls_per_organization=3)
+    off, foreign = {"manually_disabled": True}, tenants.foreign_key
+    async with opened(tmp_path, tenants, limits) as gateway:
+        assert (await put(gateway, "symbols/AAPL", off)).status_code == 200
+        wanted = (put(gateway, f"symbols/{symbol}", off) for symbol in ("MSFT", "EURUSD", "TSLA"))
+        answers = await asyncio.gather(*wanted)
+        assert sorted(one.status_code for one in answers) == [200, 200, 409]
+    async with opened(tmp_path, tenants, limits) as gateway:
+        for path, body in (("symbols/NVDA", off), ("symbols/NVDA/limits", {"open_orders_max": 1})):
+            full = await put(gateway, path, body)
+            assert (full.status_code, full.json()["code"]) == (409, "organization_limit_exceeded")
+            assert (full.json()["resource"], full.json()["limit"]) == ("symbol_controls", 3)
+        listed = (await gateway.client.get("/v1/controls")).json()["data"]
+        assert len(listed) == 3, "what was refused is in force nowhere"
+        assert {"Symbol": "NVDA"} not in [one["scope"] for one in listed]
+        evaluation = {"account_id": tenants.account_id, "symbol": "NVDA"}
+        assert (await gateway.client.post("/v1/controls/evaluate", json=evaluation)).json()["allowed"]
+        assert (await put(gateway, "symbols/AAPL", {"manually_disabled": False}, 1)).status_code == 200
+        assert (await put(gateway, "symbols/NVDA", off, key=foreign)).status_code == 200
+        assert (await put(gateway, "organization", off)).status_code == 200

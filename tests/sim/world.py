@@ -257,7 +257,7 @@ def _parts(
     store: SqliteStore, broker: ChaosBroker, clock: Any, spawn: Any, instruments: Any
 ) -> tuple[Actors, Dispatcher, Ingest, Intake]:
     metrics, catalogue, actors = Metrics(), Catalogue(instruments), Actors(store, clock, spawn)
-    controls = Controls(store=store, clock=clock, references=lambda _account, _instrument: None)
+    controls = Controls(store=store, clock=clock, limits=_LIMITS, references=lambda _account, _instrument: None)
     common = {"clock": clock, "limits": _LIMITS, "failpoints": NoFailpoints(), "metrics": metrics, "controls": controls}
     dispatcher = Dispatcher(brokers={BrokerKind.PAPER: broker}, spawn=spawn, **common)
     ingest = Ingest(

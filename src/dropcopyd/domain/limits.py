@@ -85,6 +85,8 @@ class Limits:
     """That its administrators may open; the operator is not held back."""
     keys_per_organization: int = 10_000
     """That its administrators may make: those that are good, neither revoked nor expired."""
+    symbol_controls_per_organization: int = 1_000
+    """Symbols that have a control of their own; once they have one they keep it."""
     page_size_max: int = 100
     exports_at_once: int = 4
     exports_per_organization: int = 2

@@ -6,7 +6,7 @@ Refusals and changes are written to the audit log.
 """
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -39,6 +39,7 @@ from dropcopyd.domain.exposure import leaves_at_most
 from dropcopyd.domain.flatten import Flatten
 from dropcopyd.domain.instrument import Instrument
 from dropcopyd.domain.key_limits import standing_objection
+from dropcopyd.domain.limits import Limits
 from dropcopyd.domain.order import ActionType, OrderSide, OrderTerms
 from dropcopyd.domain.state import Chain
 from dropcopyd.errors import Code, DropcopyError, StoreError
@@ -84,11 +85,14 @@ class Wanted:
 class Controls:
     """All controls of this node's organizations."""
 
-    def __init__(self, *, store: Store, clock: Clock, references: References) -> None:
+    def __init__(self, *, store: Store, clock: Clock, limits: Limits, references: References) -> None:
+        self._limits = limits
         self._store = store
         self._clock = clock
         self._references = references
         self._controls: dict[_Place, Control] = {}
+        self._symbols: Counter[str] = Counter()
+        """How many of them are of symbols, by organization."""
         self._held: dict[_Place, list[Control]] = {}
         """Stops that are not durable yet."""
         self._writing = asyncio.Lock()
@@ -103,7 +107,7 @@ class Controls:
         """Read what is in force; before anything is judged."""
         self._keys.load(await self._store.spent())
         for control in await self._store.controls():
-            self._controls[control.organization_id, control.scope, control.subject] = control
+            self._keep(_place(control), control)
 
     # --- judging --------------------------------------------------------------------------------------------------
 
@@ -357,7 +361,7 @@ class Controls:
         """Disable or enable by hand. Enabling what is disabled needs the control's version; disabling never does.
 
         `named` says which control; what it is, is looked up when the change is its turn. Raises DropcopyError:
-        VERSION_REQUIRED, VERSION_CONFLICT.
+        VERSION_REQUIRED, VERSION_CONFLICT, ORGANIZATION_LIMIT_EXCEEDED (a symbol without a control yet).
         """
 
         def change(current: Control) -> Control:
@@ -443,6 +447,7 @@ class Controls:
         is_stop: bool,
     ) -> Control:
         now_ns, current = self._clock.now_ns(), self.control(*place)
+        self._require_room(place)
         control = change(current)
         created_ns = current.created_at_ns or now_ns
         control = replace(control, version=current.version + 1, created_at_ns=created_ns, updated_at_ns=now_ns)
@@ -459,14 +464,28 @@ class Controls:
             await self._store.put_control(control, entry)
         except DropcopyError:
             if is_stop:  # held back all the same, though not recorded
-                self._controls[place] = replace(control, version=current.version)
+                self._keep(place, replace(control, version=current.version))
             raise
         except asyncio.CancelledError:
             if is_stop:  # nobody waits any more; it is in the writer's queue
-                self._controls[place] = control
+                self._keep(place, control)
             raise
-        self._controls[place] = control
+        self._keep(place, control)
         return control
+
+    def _keep(self, place: _Place, control: Control) -> None:
+        if place not in self._controls and control.scope is ControlScope.SYMBOL:
+            self._symbols[control.organization_id] += 1
+        self._controls[place] = control
+
+    def _require_room(self, place: _Place) -> None:
+        """Whether a place has a control, or may get one. Raises DropcopyError(ORGANIZATION_LIMIT_EXCEEDED)."""
+        organization_id, scope, _ = place
+        limit = self._limits.symbol_controls_per_organization
+        if scope is not ControlScope.SYMBOL or place in self._controls or self._symbols[organization_id] < limit:
+            return
+        text = f"the organization has controls of {limit} symbols, as many as it may have"
+        raise DropcopyError(Code.ORGANIZATION_LIMIT_EXCEEDED, text, resource="symbol_controls", limit=limit)
 
     def _unhold(self, place: _Place, held: Control) -> None:
         waiting = [one for one in self._held[place] if one is not held]

@@ -48,7 +48,7 @@ class ControlRoutes:
         of_account = (*openapi.ADMISSION_CODES, *openapi.BODY_CODES)
         of_all = (*openapi.ORGANIZATION_CODES, *openapi.BODY_CODES)
         switch, limit = control_bodies.Switch, control_bodies.Limits
-        control, killed = schemas.Control, schemas.Killed
+        control, killed, full = schemas.Control, schemas.Killed, Code.ORGANIZATION_LIMIT_EXCEEDED
         described: tuple[tuple[str, str, Any, str, Any, Any, Any, Scope], ...] = (
             ("GET", "/v1/controls", self.controls, "All controls", schemas.ControlPage, openapi.ORGANIZATION_CODES,
              None, read),
@@ -63,9 +63,9 @@ class ControlRoutes:
             ("PUT", "/v1/controls/organization/limits", self.limit_organization, "Set the organization's limits",
              control, (*of_all, *_VERSION_CODES), limit, edit),
             ("PUT", "/v1/controls/symbols/{symbol}", self.switch_symbol, "Disable or enable a symbol", control,
-             (*of_all, *_VERSION_CODES), switch, edit),
+             (*of_all, *_VERSION_CODES, full), switch, edit),
             ("PUT", "/v1/controls/symbols/{symbol}/limits", self.limit_symbol, "Set a symbol's limits", control,
-             (*of_all, *_VERSION_CODES), limit, edit),
+             (*of_all, *_VERSION_CODES, full), limit, edit),
             ("POST", "/v1/accounts/{account_id}/cancel-all", self.cancel_all, "Cancel every working order",
              schemas.Cancelled, (*of_account, *_HALTED), control_bodies.CancelAll, trade),
             ("POST", "/v1/accounts/{account_id}/kill", self.kill_account, "Kill an account", killed,
