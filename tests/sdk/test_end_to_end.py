@@ -103,9 +103,9 @@ async def test_submit_replace_cancel_and_what_comes_of_it(tmp_path: Path) -> Non
             filled = await client.submit(account, symbol="AAPL", side="BUY", spec=Market("10"))
             events += await until(stream, is_order(filled, "FILLED"))
             events += await until(stream, lambda e: isinstance(e, dropcopy.Position))
-            await until(stream, lambda e: isinstance(e, dropcopy.Heartbeat) and bool(e.heads))
+            # one may be made between a commit and its announcement, and the position is not the last to be committed
+            await until(stream, lambda e: isinstance(e, dropcopy.Heartbeat) and bool(e.heads) and stream.lag == 0)
             assert stream.counters.gaps == stream.counters.disconnections == stream.counters.unknown == 0
-            assert stream.lag == 0
         got = sequences(events)
         assert got == list(range(got[0], got[0] + len(got)))
         outcomes = [
