@@ -11,6 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from dropcopyd.domain.report import OrderReport
 from tests.support.counterparty import Counterparty, Placed, Site, site
@@ -18,7 +19,7 @@ from tests.support.counterparty import Counterparty, Placed, Site, site
 SYMBOLS = ("AAPL", "MSFT", "GOOG", "NVDA")
 QUIET = "SPY"
 _WINDOW = 100
-"""Executions of each order that are listed: eight seconds of fills, so that a machine that stalls leaves none out."""
+"""Executions of each order that are listed beside those that were not told yet, which no list may leave out."""
 ACCOUNT_ID = "00000000-0000-4000-8000-0000000000d1"
 
 
@@ -34,6 +35,10 @@ class Outcome:
     """Executions that were taken from a list before their report came."""
     planted: int = 0
     found: int = 0
+    longest_s: float = 0.0
+    """What a report was under way at most: longer than the interval on a machine that does not keep up."""
+    late: list[str] = field(default_factory=list)
+    """Executions that count as missed, rightly: each was under way for longer than the interval."""
     false_breaks: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
@@ -45,22 +50,29 @@ class Outcome:
             f"verdicts: {dict(self.verdicts)}",
             f"{self.fills} fills, {rate:.1f} a second; {self.mended} taken from a list before their report came",
             f"planted differences: {self.planted}, found and closed again: {self.found}",
+            f"longest under way: {self.longest_s:.3f} s; missed, as longer than the interval: {len(self.late)}",
             f"false breaks: {len(self.false_breaks)}",
             *self.false_breaks,
             *self.problems,
         ]
 
 
+_Told = tuple[Placed, float, float, OrderReport]
+"""An execution: its order, when it happened, what its report is under way, the report."""
+
+
 class Trading:
     """Fills at a rate, and the reports behind them."""
 
-    def __init__(self, gateway: Site, rate: float, lag_s: float, chance: random.Random) -> None:
-        self._broker = gateway.broker
+    def __init__(self, broker: "Windowed", rate: float, lag_s: float, chance: random.Random) -> None:
+        self._broker = broker
         self._rate = rate
         self._lag_s = lag_s
         self._chance = chance
         self._orders: list[Placed] = []
         self.fills = 0
+        self.under_way_s: dict[str, float] = {}
+        """exec_id -> from the fill until its report was taken in."""
         self.is_over = False
 
     async def open(self, gateway: Site) -> None:
@@ -72,7 +84,7 @@ class Trading:
     async def run(self) -> None:
         """Until stopped, and all is told; behind its time it catches up."""
         loop = asyncio.get_running_loop()
-        begun_s, told = loop.time(), asyncio.Queue[tuple[float, OrderReport] | None]()
+        begun_s, told = loop.time(), asyncio.Queue[_Told | None]()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._tell(told))
             while not self.is_over:
@@ -81,17 +93,19 @@ class Trading:
                     quantity, cents = self._chance.randint(1, 9), self._chance.randint(0, 99)
                     report = self._broker.fill(placed, str(quantity), f"100.{cents:02}")
                     self.fills += 1
-                    told.put_nowait((loop.time() + self._chance.random() * self._lag_s, report))
+                    told.put_nowait((placed, loop.time(), self._chance.random() * self._lag_s, report))
                 else:
                     await asyncio.sleep(0.5 / self._rate)
             told.put_nowait(None)
 
-    async def _tell(self, told: "asyncio.Queue[tuple[float, OrderReport] | None]") -> None:
+    async def _tell(self, told: "asyncio.Queue[_Told | None]") -> None:
         loop = asyncio.get_running_loop()
         while (one := await told.get()) is not None:
-            due_s, report = one
-            await asyncio.sleep(max(0.0, due_s - loop.time()))
+            placed, filled_s, lag_s, report = one
+            await asyncio.sleep(max(0.0, filled_s + lag_s - loop.time()))
             await self._broker.tell(report)
+            self.under_way_s[report.exec_id or ""] = loop.time() - filled_s
+            self._broker.told(placed, report)
 
 
 async def campaign(
@@ -104,7 +118,7 @@ async def campaign(
     outcome, chance = Outcome(), random.Random(seed)
     broker = Windowed(ACCOUNT_ID)
     async with site(folder, broker=broker, reconcile_confirm_s=confirm_s) as gateway, asyncio.TaskGroup() as tasks:
-        trading = Trading(gateway, rate, lag_s, chance)
+        trading = Trading(broker, rate, lag_s, chance)
         await trading.open(gateway)
         loop = asyncio.get_running_loop()
         begun_s, running = loop.time(), tasks.create_task(trading.run())
@@ -113,17 +127,15 @@ async def campaign(
         outcome.seconds, outcome.fills = loop.time() - begun_s, trading.fills
         trading.is_over = True
         await running
-        await _settle(gateway, outcome)
+        await _settle(gateway, outcome, trading, confirm_s)
     return outcome
 
 
 class Windowed(Counterparty):
-    """Lists the last executions of each order only."""
+    """Lists the last executions of each order that were told, and every one that was not."""
 
-    def fill(self, placed: Placed, quantity: str, price: str = "100") -> OrderReport:
-        report = super().fill(placed, quantity, price)
-        del placed.executions[:-_WINDOW]
-        return report
+    def told(self, placed: Placed, report: OrderReport) -> None:
+        del placed.executions[: max(0, placed.executions.index(report) + 1 - _WINDOW)]
 
 
 async def _one(gateway: Site, outcome: Outcome, *, is_planted: bool) -> None:
@@ -143,14 +155,22 @@ async def _one(gateway: Site, outcome: Outcome, *, is_planted: bool) -> None:
         outcome.found += bool(opened) and closed[0]["closing"] == "AGREED"
 
 
-async def _settle(gateway: Site, outcome: Outcome) -> None:
+def _is_late(found: dict[str, Any], trading: Trading, confirm_s: float) -> bool:
+    """Whether a break says of an execution what is so: that it was not told for as long as the interval."""
+    name = found["detail"].partition("'")[2].partition("'")[0]
+    return found["kind"] == "MISSING_FILL" and trading.under_way_s.get(name, 0.0) > confirm_s
+
+
+async def _settle(gateway: Site, outcome: Outcome, trading: Trading, confirm_s: float) -> None:
     """When all is told both sides agree to the share, and no break was about what trades."""
     async with asyncio.timeout(60):
         while (await gateway.reconcile())["verdict"] != "AGREED":
             await asyncio.sleep(0.1)
-    outcome.false_breaks = [
-        f"{one['kind']} {one['detail']}" for one in await gateway.all("breaks") if one["symbol"] != QUIET
-    ]
+    outcome.longest_s = max(trading.under_way_s.values(), default=0.0)
+    for one in await gateway.all("breaks"):
+        if one["symbol"] != QUIET:
+            said = outcome.late if _is_late(one, trading, confirm_s) else outcome.false_breaks
+            said.append(f"{one['kind']} {one['detail']}")
     for symbol in SYMBOLS:
         held = await gateway.held(symbol)
         if Decimal(held) != gateway.broker.positions.get(symbol, Decimal(0)):

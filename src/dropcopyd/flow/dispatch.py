@@ -28,6 +28,7 @@ from dropcopyd.domain.report import (
     NotFound,
     OrderReport,
     Refused,
+    ReportKind,
     SubmitResult,
     Unknown,
 )
@@ -250,15 +251,19 @@ class Dispatcher:
             pause_s = min(pause_s * 2, _ASK_AGAIN_S_MAX)
 
     async def find(self, actor: Actor, command: Command) -> FindResult | None:
-        """What the broker knows of a command; None when it could not be asked."""
+        """What the broker knows of a command; None when it could not be asked.
+
+        The count of a state it describes is of when it answered: the session may have told more by now, or less.
+        """
         broker, timeout_s = self._brokers[actor.account.broker], self._limits.broker_call_s
         try:
-            return await _bounded(broker.find(_submission(actor, command), timeout_s), timeout_s)
+            result = await _bounded(broker.find(_submission(actor, command), timeout_s), timeout_s)
         except TimeoutError:
             return None
         except Exception:  # noqa: BLE001  asking failed: the doubt stands, ask again
             _log.exception("broker.find.failed", intent_id=command.intent_id, seq=command.seq)
             return None
+        return Found(tuple(map(_without_count, result.reports))) if isinstance(result, Found) else result
 
     async def _take_found(self, actor: Actor, command: Command, reports: tuple[OrderReport, ...]) -> None:
         """The broker knows it: take in what it says of the order, and that it has the command."""
@@ -280,6 +285,10 @@ async def _bounded(call: Awaitable[_Answer], timeout_s: float) -> _Answer:
         if task is None or task.cancelling():
             raise
         raise ConnectionError("the adapter cancelled its call") from error
+
+
+def _without_count(report: OrderReport) -> OrderReport:
+    return replace(report, cumulative_quantity=None) if report.kind is ReportKind.STATUS else report
 
 
 def _taking(report: OrderReport) -> Callable[[AccountState, int], Batch | None]:

@@ -108,6 +108,8 @@ class Ingest:
         self._metrics.reports.labels(_name_of(report)).inc()
         while not actor.is_halted:  # after the restart the snapshot lists what a halted account misses now
             try:
+                if isinstance(report, OrderReport):
+                    report = await self._reconciler.as_told(actor, report)
                 done = await self._take_any(actor, report)
             except DropcopyError as error:  # none may be skipped: the next one's cursor would pass over it
                 _log.error("ingest.failed", account_id=account_id, code=error.code.value)

@@ -32,6 +32,8 @@ _Execution = tuple[str, str | None, str | None, str | None]
 """The live command, the broker's order id, the trade date, the execution's id: other orders may use the same id."""
 _Figures = tuple[Decimal | None, Decimal | None]
 LISTED_KINDS: Final = frozenset({ReportKind.TRADE, ReportKind.BUST, ReportKind.CORRECTION})
+_COUNTING: Final = LISTED_KINDS | {ReportKind.STATUS}
+"""What is compared with the executions when it is taken in."""
 _TAKEN_MAX: Final = 100_000
 """Executions and amendments remembered per account between two lists; more are looked for in the journal again."""
 _TERMS: Final = frozenset({Figure.QUANTITY, Figure.LIMIT_PRICE, Figure.STOP_PRICE, Figure.ORDER_STATE})
@@ -74,6 +76,26 @@ class Reconciler:
         self._metrics = metrics
         self._taken: dict[str, dict[_Execution, _Figures]] = {}
         """Executions known to be in the journal with these figures: a list of the day is looked through once."""
+        self._ahead: dict[str, dict[str, set[str]]] = {}
+        """account_id -> order_id -> executions of lists that were not whole, until they are told or a list is whole:
+        what was executed before them may still be told, with the count of then. A restart begins with a whole list."""
+
+    async def as_told(self, actor: Actor, report: OrderReport, *, is_session: bool = True) -> OrderReport:
+        """The report, without its cumulative quantity while executions from after it may be on record. What the session
+        tells is past them once it tells them itself."""
+        ahead = self._ahead.get(actor.account.account_id)
+        if not ahead or report.kind not in _COUNTING:
+            return report
+        chain = await self._find(actor, report)
+        waiting = None if chain is None else ahead.get(chain.order.order_id)
+        if chain is None or waiting is None:
+            return report
+        if is_session and report.kind is ReportKind.TRADE:
+            waiting.discard(report.exec_id or "")
+        if not waiting:
+            del ahead[chain.order.order_id]
+        is_needed = chain.placeholders or (report.kind is not ReportKind.STATUS and report.exec_id is None)
+        return report if not waiting or is_needed else replace(report, cumulative_quantity=None)
 
     def took(self, actor: Actor, report: OrderReport) -> None:
         """An execution or an amendment has been taken in as it came; an execution that was told otherwise before is
@@ -151,6 +173,7 @@ class Reconciler:
         kept = self._taken.get(account_id, {})
         if look.is_whole(SnapshotPart.EXECUTIONS):
             kept = {execution: figures for execution, figures in kept.items() if execution in listed}
+            self._ahead.pop(account_id, None)
         self._taken[account_id] = {**kept, **listed}
 
     async def _mark_listed(self, actor: Actor, look: Look) -> None:
@@ -193,11 +216,19 @@ class Reconciler:
             if await self._take(actor, report):
                 look.mended_reports += 1
                 chain = await self._find(actor, report)
+                self._note_ahead(chain, report, look)
                 if is_trade:
                     mends = (comparing.missing_fill(report, chain),)
                 look.mended.update((one.place, one) for one in mends)
             key = None if chain is None else _known(chain, report)
         return None if chain is None or key is None else (chain.order.order_id, key)
+
+    def _note_ahead(self, chain: Chain | None, report: OrderReport, look: Look) -> None:
+        """An execution was taken from a list that may have left out earlier ones."""
+        if chain is None or report.kind is not ReportKind.TRADE or look.is_whole(SnapshotPart.EXECUTIONS):
+            return
+        orders = self._ahead.setdefault(chain.order.account_id, {})
+        orders.setdefault(chain.order.order_id, set()).add(report.exec_id or "")
 
     async def _look_at_order(
         self, actor: Actor, claim: OrderClaim, look: Look, *, is_first: bool, is_thorough: bool
@@ -229,7 +260,8 @@ class Reconciler:
         """An order that nobody here knows is taken in if the broker describes it."""
         unknown = comparing.unknown_order(claim)
         if claim.order is not None:
-            look.mended_reports += await self._take(actor, _report_of(claim, ReportKind.STATUS))
+            adopting = replace(_report_of(claim, ReportKind.STATUS), cumulative_quantity=None)  # compared below
+            look.mended_reports += await self._take(actor, adopting)
             chain = await self._find(actor, claim)
             if chain is not None:
                 look.claimed.add(chain.order.order_id)
@@ -266,7 +298,7 @@ class Reconciler:
         know the command."""
         result = await self._dispatcher.find(actor, command)
         for report in result.reports if isinstance(result, Found) else ():
-            look.mended_reports += await self._take(actor, report)
+            look.mended_reports += await self._take(actor, await self.as_told(actor, report, is_session=False))
         return not isinstance(result, NotFound)
 
     async def _take(self, actor: Actor, report: OrderReport, is_still_so: Callable[[], bool] = lambda: True) -> bool:
