@@ -1,5 +1,6 @@
 """Adjustments and pushed quotes at the exchange: holdings, cash, own markets, and working orders over a split."""
 
+import asyncio
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
@@ -245,7 +246,8 @@ async def test_an_adjustment_that_nobody_heard_is_in_the_snapshot_in_its_place(t
         service.broker.disconnect("lost", ACCOUNT)
         request = AdjustmentRequest(kind=AdjustmentKind.SPLIT, instrument=AAPL, ratio=TWO_FOR_ONE, note="2:1")
         report = await service.broker.adjust(ACCOUNT, "split-1", request)
-        assert await service.broker.adjust(ACCOUNT, "split-1", request) == report, "booked once"
+        again = await service.broker.adjust(ACCOUNT, "split-1", request)
+        assert replace(again, cursor=report.cursor) == report, "booked once"
         service.broker.reconnect(ACCOUNT)
         await service.listener.until(lambda: service.listener.events.count(("connected", ACCOUNT)) == 2)
         snapshot = await service.broker.snapshot(ACCOUNT, accepted.cursor, DEADLINE_S)
@@ -258,6 +260,33 @@ async def test_an_adjustment_that_nobody_heard_is_in_the_snapshot_in_its_place(t
         other = replace(request, note="3:1")
         with pytest.raises(DropcopyError, match="this key belongs to the adjustment"):
             await service.broker.adjust(ACCOUNT, "split-1", other)
+
+
+async def test_names_of_adjustments_are_kept_by_the_book_and_not_in_memory(tmp_path: Path) -> None:
+    """However many there are, and however they meet: twins at once, repetitions while others become durable, after a
+    restart. Each name is booked once."""
+    count, fee = 40, AdjustmentRequest(kind=AdjustmentKind.FEE, cash_delta=D(-1), currency="USD")
+    names = [f"fee-{number}" for number in range(count)]
+    plans = {ACCOUNT: Plan(cash={"USD": D(1000)})}
+    async with serving(tmp_path, plans=plans) as service:
+        image, adjust = service.book.image, service.broker.adjust
+        for begin in range(0, count, 10):
+            known = names[: begin + 10]
+            reports = await asyncio.gather(*(adjust(ACCOUNT, name, fee) for name in (*known, *known)))
+            assert len({report.adjustment_id for report in reports}) == len(known)
+        unnamed = [await adjust(ACCOUNT, "", fee) for _ in range(2)]
+        assert len({one.adjustment_id for one in unnamed}) == 2
+        assert wallet_of(image, ACCOUNT).cash["USD"] == D(1000 - count - 2)
+        assert not image.adjustments, "what is durable is in the book alone"
+        elsewhere = await adjust(OTHER_ACCOUNT, "fee-0", fee)
+        assert elsewhere.adjustment_id not in {report.adjustment_id for report in reports}
+    async with serving(tmp_path, plans=plans) as service:
+        again = [await service.broker.adjust(ACCOUNT, name, fee) for name in names]
+        assert [one.adjustment_id for one in again] == [one.adjustment_id for one in reports[:count]]
+        assert wallet_of(service.book.image, ACCOUNT).cash["USD"] == D(1000 - count - 2)
+        with pytest.raises(DropcopyError, match="this key belongs to the adjustment"):
+            await service.broker.adjust(ACCOUNT, "fee-3", replace(fee, cash_delta=D(-2)))
+        assert not service.book.image.adjustments
 
 
 async def test_the_shared_market_comes_back_over_a_restart_too(tmp_path: Path) -> None:

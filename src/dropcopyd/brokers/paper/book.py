@@ -134,6 +134,19 @@ class Book:
 
         return await self._read(read)
 
+    async def adjustment(self, account_id: str, name: str) -> AdjustmentRecord | None:
+        """The account's adjustment that a caller gave that name; its report without a cursor."""
+
+        def read() -> AdjustmentRecord | None:
+            query = "SELECT number, asked, body FROM adjustments WHERE account_id = ? AND name = ? AND name <> ''"
+            row = self._reading.execute(query, (account_id, name)).fetchone()
+            if row is None:
+                return None
+            number, asked, body = row
+            return AdjustmentRecord(account_id, number, name, asked, adjustment_from(body, ""))
+
+        return await self._read(read)
+
     async def reports_of(self, account_id: str, broker_command_id: str) -> tuple[OrderReport, ...] | None:
         """All reports about the order of a command (about the command alone if it names none), oldest first.
 
@@ -280,18 +293,10 @@ class Book:
             image.standings[standing.market] = standing
             if standing.account_id:
                 image.own_markets.add(standing.market)
-        self._load_adjustments(image)
+        (image.adjustment_count,) = read("SELECT coalesce(max(number), 0) FROM adjustments").fetchone()
         self._load_runs(image)
         self._load_money(image)
         return image
-
-    def _load_adjustments(self, image: Image) -> None:
-        read = self._reading.execute
-        (image.adjustment_count,) = read("SELECT coalesce(max(number), 0) FROM adjustments").fetchone()
-        named = "SELECT account_id, number, name, asked, body FROM adjustments WHERE name <> ''"
-        for account_id, number, name, asked, body in read(named):
-            record = AdjustmentRecord(account_id, number, name, asked, adjustment_from(body, ""))
-            image.adjustments[account_id, name] = record
 
     def _load_runs(self, image: Image) -> None:
         """What scripts go on with, with their orders, closed ones too."""

@@ -1,7 +1,7 @@
 """Where the exchange, its book and its price feeds meet: decide on pending state, commit, then answer."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Final
@@ -77,9 +77,19 @@ class Desk:
 
     async def adjust(self, account_id: str, key: str, asked: AdjustmentRequest) -> AdjustmentReport:
         """Book an adjustment, durably. Raises DropcopyError, and StoreError where it could not be committed."""
-        await self._writer.room()
-        booked, decision = self._exchange.adjust(account_id, key, asked, self._clock.now_ns())
-        await self._durable(decision)
+        mark = self._writer.committed_count
+        self._memory.begin_lookup(mark)
+        try:
+            known = await self._book.adjustment(account_id, key) if key else None
+            if known is not None:
+                self._memory.adopt_adjustment(known, self._writer.written_count)
+            await self._writer.room()
+            booked, decision = self._exchange.adjust(account_id, key, asked, self._clock.now_ns())
+            done = self._durable(decision)
+        finally:
+            self._memory.end_lookup(mark)
+            self.forget()  # a repetition commits nothing
+        await done
         if isinstance(booked, InvalidError):
             raise booked
         return booked.report
@@ -96,12 +106,11 @@ class Desk:
         await self._writer.room()
         await self._durable(self._exchange.release(account_id, instrument, self._clock.now_ns()))
 
-    async def _durable(self, decision: Decision) -> None:
-        """Commit, and wait for that and for all before it."""
+    def _durable(self, decision: Decision) -> Awaitable[None]:
+        """Commit, now; to be awaited until that and all before it is durable."""
         if decision.is_empty:
-            await self._writer.drained()
-        else:
-            await asyncio.shield(self._write(decision))
+            return self._writer.drained()
+        return asyncio.shield(self._write(decision))
 
     def plan_of(self, account_id: str) -> Plan:
         """The plan that the account was opened with."""

@@ -1,5 +1,8 @@
 """What the exchange keeps in memory: open orders and what is not yet durable; the book has the rest.
 
+An adjustment that its caller has named is kept for its name alone, until it is durable; who names one again is answered
+from the book.
+
 A closed order may be forgotten once its last decision is committed and no lookup is under way that began before
 that: whoever needs it again reads its final state from the book.
 
@@ -11,13 +14,14 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Final
 
-from dropcopyd.brokers.paper.records import CommandRecord, Decision, Image, PaperOrder
+from dropcopyd.brokers.paper.records import AdjustmentRecord, CommandRecord, Decision, Image, PaperOrder
 from dropcopyd.brokers.paper.turn import order_number_of
 from dropcopyd.domain.command import Command
 from dropcopyd.ports import Submission
 
 _ARRIVED_MAX: Final = 20_000
 _FOREVER_NS: Final = 2**63 - 1
+_Name = int | str | tuple[str, str]
 
 
 class Memory:
@@ -34,8 +38,10 @@ class Memory:
         self._known_ns = begun_ns
         """Every command made after this that has arrived is among them."""
         self._commands_of: dict[int, list[str]] = {}
-        self._retired: OrderedDict[int | str, int] = OrderedDict()
-        """Closed orders by number, and commands without an order by id: the last decision about each, ascending."""
+        self._retired: OrderedDict[_Name, int] = OrderedDict()
+        """Closed orders by number, commands without an order by id, adjustments by account and name: the last decision
+        about each, ascending.
+        """
         self._lookups: list[int] = []
         """How far the book was committed when each lookup under way began, ascending."""
         for record in image.commands.values():
@@ -83,6 +89,13 @@ class Memory:
                 if record.order_number is None:
                     self._retire(record.broker_command_id, serial)
 
+    def adopt_adjustment(self, record: AdjustmentRecord, serial: int) -> None:
+        """Take in a named adjustment that was read."""
+        name = record.account_id, record.key
+        if name not in self._image.adjustments:
+            self._image.adjustments[name] = record
+            self._retire(name, serial)
+
     def note(self, decision: Decision, serial: int) -> None:
         """A decision was made: what it closed, or said of something closed, may go once it is durable."""
         for record in decision.commands:
@@ -94,6 +107,9 @@ class Memory:
         for order in decision.orders.values():
             if not order.is_open:
                 self._retire(order.number, serial)
+        for one in decision.adjustments:
+            if one.key:
+                self._retire((one.account_id, one.key), serial)
 
     def forget(self, committed: int) -> None:
         """Let go what is durable by now."""
@@ -106,6 +122,9 @@ class Memory:
             if isinstance(name, str):
                 self._image.commands.pop(name, None)
                 continue
+            if isinstance(name, tuple):
+                self._image.adjustments.pop(name, None)
+                continue
             if name in self._image.pinned:  # its run retires it once more
                 continue
             del self._image.orders[name]
@@ -116,6 +135,6 @@ class Memory:
         if record.order_number is not None:
             self._commands_of.setdefault(record.order_number, []).append(record.broker_command_id)
 
-    def _retire(self, name: int | str, serial: int) -> None:
+    def _retire(self, name: _Name, serial: int) -> None:
         self._retired[name] = serial
         self._retired.move_to_end(name)

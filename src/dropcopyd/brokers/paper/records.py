@@ -308,7 +308,7 @@ class Image:
     own_markets: set[MarketKey] = field(default_factory=set)
     """Accounts' own markets: only what is pushed to one moves it."""
     adjustments: dict[tuple[str, str], AdjustmentRecord] = field(default_factory=dict)
-    """By account and the caller's name, those that have one."""
+    """By account and the caller's name, those that have one and that the book may not have yet (`memory`)."""
     runs: dict[str, "Run"] = field(default_factory=dict)
     """By name, those that are not over."""
     pinned: Counter[int] = field(default_factory=Counter)

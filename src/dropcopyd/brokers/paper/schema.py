@@ -130,6 +130,9 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX runs_open ON runs (is_over) WHERE NOT is_over;
     """,
+    """
+    CREATE UNIQUE INDEX adjustments_by_name ON adjustments (account_id, name) WHERE name <> '';
+    """,
 )
 
 
