@@ -134,13 +134,16 @@ class AccountRuns(RuleBasedStateMachine):
     def repeat(self, one: OrderReport) -> None:
         """A repetition changes nothing.
 
-        (A rejection overturned since is a new claim; what a broker says unasked of how an order stands, a request that
-        it made or refused itself among it, has no identity: told again it is told anew.)
+        (A rejection overturned since is a new claim; what a broker says unasked of how an order stands has no identity:
+        told again it is told anew. So is the refusal of a request that nobody here made, while there is such a one.)
         """
         found = self.play.state.find_command(one.broker_command_id)
         assert found is not None
         names_create = found[1].action_type is ActionType.CREATE
-        if one.kind in TOLD_ANEW or (names_create and one.kind in (*REQUESTS, ReportKind.REQUEST_REFUSED)):
+        if one.kind in TOLD_ANEW or (names_create and one.kind in REQUESTS):
+            return
+        is_unasked = names_create and any(request.seq == 0 for request in found[0].order.pending)
+        if one.kind is ReportKind.REQUEST_REFUSED and is_unasked:
             return
         if one.kind is ReportKind.REJECTED and not found[0].order.is_rejected:
             return
