@@ -41,6 +41,16 @@ async def filled(gateway: Site, placed: Placed, quantity: str) -> None:
     )
 
 
+async def listed_in_part(gateway: Site) -> tuple[Placed, OrderReport, OrderReport]:
+    """An order with two executions, after a list that had the second and not the first."""
+    placed = await gateway.order("100")
+    one, two = gateway.broker.fill(placed, "4"), gateway.broker.fill(placed, "3")
+    placed.executions.remove(one)
+    gateway.broker.lacks = frozenset({SnapshotPart.EXECUTIONS})
+    await gateway.reconcile()
+    return placed, one, two
+
+
 async def counted(gateway: Site) -> list[str]:
     return [one["detail"] for one in await gateway.all("breaks", kind="CUMULATIVE_DIFFERS")]
 
@@ -81,13 +91,9 @@ async def test_an_order_from_outside_is_not_judged_by_one_snapshot(gateway: Site
 
 @pytest.mark.parametrize("kind", [None, K.STATUS])
 async def test_what_a_partial_list_left_out_may_be_told_later(gateway: Site, kind: ReportKind | None) -> None:
-    """The list had the second execution and not the first; the session tells both in their order."""
+    """The session tells both executions in their order."""
     broker = gateway.broker
-    placed = await gateway.order("100")
-    one, two = broker.fill(placed, "4"), broker.fill(placed, "3")
-    placed.executions.remove(one)
-    broker.lacks = frozenset({SnapshotPart.EXECUTIONS})
-    await gateway.reconcile()
+    placed, one, two = await listed_in_part(gateway)
     await filled(gateway, placed, "3")
     await broker.tell(one)
     if kind is not None:
@@ -101,11 +107,7 @@ async def test_what_a_partial_list_left_out_may_be_told_later(gateway: Site, kin
 async def test_what_the_session_counts_otherwise_is_still_a_break(gateway: Site, is_whole: bool) -> None:
     """As soon as all that a partial list brought was told, or a whole list was taken in."""
     broker = gateway.broker
-    placed = await gateway.order("100")
-    one, two = broker.fill(placed, "4"), broker.fill(placed, "3")
-    placed.executions.remove(one)
-    broker.lacks = frozenset({SnapshotPart.EXECUTIONS})
-    await gateway.reconcile()
+    placed, one, two = await listed_in_part(gateway)
     if is_whole:
         broker.lacks, placed.executions[:0] = frozenset(), [one]
         await gateway.reconcile()
