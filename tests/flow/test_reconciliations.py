@@ -13,8 +13,9 @@ from dropcopyd.domain.account import Principal, Scope
 from dropcopyd.domain.adjustment import AdjustmentKind
 from dropcopyd.domain.audit import AuditEntry
 from dropcopyd.domain.instrument import key_of
+from dropcopyd.domain.order import OrderStatus
 from dropcopyd.domain.reconciliation import Difference, Trigger, Verdict
-from dropcopyd.domain.report import AdjustmentReport, BrokerSnapshot, PositionClaim, ReportKind
+from dropcopyd.domain.report import AdjustmentReport, BrokerSnapshot, Found, PositionClaim, ReportKind
 from dropcopyd.errors import Code, DropcopyError
 from dropcopyd.flow import reconcile
 from dropcopyd.flow.activity import Activity
@@ -22,7 +23,7 @@ from dropcopyd.record import Listing
 from dropcopyd.store.sqlite import SqliteStore
 from tests.domain.build import AAPL, MSFT, report, trade
 from tests.flow.test_ingest import accepted, durable
-from tests.flow.trading import FAST, ONE, Gateway, trading
+from tests.flow.trading import FAST, ONE, Gateway, never, trading
 from tests.store.build import account, make_folder
 
 K = ReportKind
@@ -111,6 +112,53 @@ async def test_a_snapshot_that_the_adapter_cannot_read_concludes_nothing(gateway
     assert run is not None
     assert (run.verdict, run.detail) == (Verdict.FAILED, "it failed inside; see the log")
     assert not await tickets(gateway)
+
+
+async def test_a_broker_that_answers_no_question_of_a_look_holds_it_for_one_limit(tmp_path: Path) -> None:
+    """Each of its answers would come within the limit of one call; then it answers again."""
+    make_folder(tmp_path, accounts=3)
+    async with trading(tmp_path, limits=replace(FAST, reconcile_look_s=FAST.broker_call_s)) as gateway:
+        await gateway.connect()
+        commands = [await accepted(gateway) for _ in range(3)]
+        gateway.broker.findings.extend([never] * 6)
+        gateway.broker.snapshots.append(replace(HELD, orders=()))
+        run = await gateway.ingest.reconcile(ONE)
+        assert run is not None
+        assert (run.verdict, run.snapshots, run.opened) == (Verdict.FAILED, 1, 0)
+        assert run.detail == "the broker took longer than 0.05 s for one look"
+        assert gateway.broker.asked.total() <= 1, "the others are not asked for any more"
+        assert not await tickets(gateway)
+        gateway.broker.findings.clear()
+        told = [Found((report(K.CANCELLED, command.broker_command_id),)) for command in commands]
+        gateway.broker.findings.extend(told)
+        gateway.ingest._limits = FAST
+        await gateway.ingest.reconcile(ONE)
+        assert [(await durable(gateway, command)).status for command in commands] == [OrderStatus.CANCELLED] * 3
+
+
+async def test_a_session_begins_without_the_answers_that_take_too_long_and_they_are_asked_for_again(
+    tmp_path: Path,
+) -> None:
+    make_folder(tmp_path, accounts=3)
+    async with trading(tmp_path, limits=replace(FAST, reconcile_look_s=FAST.broker_call_s)) as gateway:
+        await gateway.connect()
+        commands = [await accepted(gateway) for _ in range(3)]
+        await gateway.disconnect()
+        gateway.broker.findings.extend([never] * 6)
+        await gateway.connect()
+        actor = await gateway.actor()
+        assert actor.connected.is_set()
+        assert gateway.broker.asked.total() <= 1
+        gateway.broker.findings.clear()
+        told = [Found((report(K.CANCELLED, command.broker_command_id),)) for command in commands]
+        gateway.broker.findings.extend(told)
+        gateway.ingest._limits = FAST
+        reconciliations = gateway.ingest.reconciliations
+        run = await reconciliations.reconcile(actor, Trigger.CONNECT, reconciliations._firsts.pop(ONE))
+        assert run is not None
+        assert (run.verdict, run.mended, run.healed) == (Verdict.AGREED, 3, 0), "what was missed is no break"
+        assert [(await durable(gateway, command)).status for command in commands] == [OrderStatus.CANCELLED] * 3
+        assert not await tickets(gateway)
 
 
 async def test_a_journal_that_cannot_be_written_halts_and_keeps_no_ticket(

@@ -73,6 +73,9 @@ class Limits:
     """Between two reconciliations of an account by the timer; an account may have its own. 0 = never."""
     reconcile_confirm_s: float = 2.0
     """From the snapshot that finds a difference to the one that confirms it; longer than a report is ever under way."""
+    reconcile_look_s: float = 30.0
+    """What the broker may take for one look, all together: its snapshot and the answers about orders that differ. Three
+    of its calls: a session that begins is trusted after that, and a look has one of few places."""
     dispatch_deadline_s: float = 5.0
     doubt_grace_s: float = 1.0
     """'Not found' at the broker counts as proof only when asked twice, at least this far apart."""

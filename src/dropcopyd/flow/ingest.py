@@ -191,12 +191,17 @@ class Ingest:
         account_id = actor.account.account_id
         activity = self._activities[account_id]
         is_quiet = partial(activity.is_quiet, since=activity.mark())
-        session, timeout_s = actor.connected_count, self._limits.broker_call_s
+        session, timeout_s, left_s = actor.connected_count, self._limits.broker_call_s, self._limits.reconcile_look_s
+        if not is_first:  # without its snapshot a session is not trusted at all
+            timeout_s = min(timeout_s, left_s)
+        time_s = asyncio.get_running_loop().time
+        begun_s = time_s()
         async with asyncio.timeout(timeout_s):
             cursors = actor.state.report_cursor, actor.state.listed_cursor
             snapshot = await self._broker.snapshot(account_id, cursors[0], timeout_s, cursors[1])
+        left_s -= time_s() - begun_s
         await self._take_reports(actor, snapshot, is_first=is_first)
-        return Look(snapshot, session, is_quiet)
+        return Look(snapshot, session, is_quiet, left_s)
 
     async def _take_reports(self, actor: Actor, snapshot: BrokerSnapshot, *, is_first: bool) -> None:
         """The snapshot's reports; its balances when the session begins, or where the session tells none."""

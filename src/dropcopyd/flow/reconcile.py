@@ -6,6 +6,7 @@ nothing. What is left different is for `flow.reconciliations` to judge: one snap
 a connection, whose reports were all taken in before.
 """
 
+import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -18,7 +19,16 @@ from dropcopyd.domain.command import Command
 from dropcopyd.domain.instrument import key_of
 from dropcopyd.domain.order import OrderState
 from dropcopyd.domain.reconciliation import Difference, Figure, Place, Ticket
-from dropcopyd.domain.report import BrokerSnapshot, Found, NotFound, OrderClaim, OrderReport, ReportKind, SnapshotPart
+from dropcopyd.domain.report import (
+    BrokerSnapshot,
+    FindResult,
+    Found,
+    NotFound,
+    OrderClaim,
+    OrderReport,
+    ReportKind,
+    SnapshotPart,
+)
 from dropcopyd.domain.state import AccountState, Chain
 from dropcopyd.flow import comparing
 from dropcopyd.flow.activity import Subject
@@ -51,6 +61,10 @@ class Look:
     session: int
     is_quiet: Callable[[Subject], bool]
     """Whether no report of an instrument or currency came since before the snapshot was asked for."""
+    left_s: float
+    """What the broker may still take to answer what this look asks."""
+    is_cut: bool = False
+    """Whether that was over before everything was asked and answered: of such a look nothing is concluded."""
     differences: dict[Place, Difference] = field(default_factory=dict)
     mended: dict[Place, Difference] = field(default_factory=dict)
     agreed: set[Place] = field(default_factory=set)
@@ -113,7 +127,8 @@ class Reconciler:
         before.
 
         `is_first`: the session begins, so that the list is the broker's newest word on each order. `is_thorough`: what
-        the broker knows of each order that differs is asked for, not only of those that ought to work.
+        the broker knows of each order that differs is asked for, not only of those that ought to work. Once the look's
+        time is over nothing more is asked, and the look is cut.
         """
         await self._look_at_executions(actor, look)
         await self._mark_listed(actor, look)
@@ -296,10 +311,26 @@ class Reconciler:
     async def _is_known(self, actor: Actor, command: Command, look: Look) -> bool:
         """Take in everything that the broker has told about the command's order; False when it answers that it does not
         know the command."""
-        result = await self._dispatcher.find(actor, command)
+        result = await self._ask(actor, command, look)
         for report in result.reports if isinstance(result, Found) else ():
             look.mended_reports += await self._take(actor, await self.as_told(actor, report, is_session=False))
         return not isinstance(result, NotFound)
+
+    async def _ask(self, actor: Actor, command: Command, look: Look) -> FindResult | None:
+        """What the broker knows of a command; None when it could not be asked, or not within the look's time."""
+        if look.left_s <= 0:
+            look.is_cut = True
+            return None
+        time_s = asyncio.get_running_loop().time
+        begun_s = time_s()
+        try:
+            async with asyncio.timeout(look.left_s):
+                return await self._dispatcher.find(actor, command)
+        except TimeoutError:
+            look.is_cut, look.left_s = True, 0
+            return None
+        finally:
+            look.left_s -= time_s() - begun_s
 
     async def _take(self, actor: Actor, report: OrderReport, is_still_so: Callable[[], bool] = lambda: True) -> bool:
         """Whether it was news."""

@@ -3,7 +3,8 @@
 An account is reconciled when it connects, every `reconcile_s` seconds, and when somebody asks. One snapshot finds, a
 second one `reconcile_confirm_s` later confirms: a difference counts when both show the same figures, on one unbroken
 session, with no report of its instrument from before the first to after the second. A snapshot that fails concludes
-nothing. The interval must be longer than a report may be under way.
+nothing, and no more does a look for which the broker takes longer than `reconcile_look_s`. The interval must be longer
+than a report may be under way.
 """
 
 import asyncio
@@ -224,14 +225,15 @@ class Reconciliations:
     async def _compare(self, actor: Actor, outcome: _Outcome, first: Look | None) -> None:
         """Two looks where one is not enough."""
         is_first = first is not None and first.session == actor.connected_count
-        one = first if first is not None and is_first else await self._look(actor)
-        outcome.snapshots, outcome.mended = 1, one.mended_reports
+        if first is not None and is_first and not first.is_cut:
+            one, outcome.snapshots, outcome.mended = first, 1, first.mended_reports
+        else:
+            one = await self._look(actor, outcome)
         mended = {} if is_first else one.mended  # what a connection brings was missed, and is no break
         if not one.differences and not mended and not actor.state.tickets:
             return
         await asyncio.sleep(self._limits.reconcile_confirm_s)
-        two = await self._look(actor, is_thorough=True)
-        outcome.snapshots, outcome.mended = 2, one.mended_reports + two.mended_reports
+        two = await self._look(actor, outcome, is_thorough=True)
 
         def is_still_so(difference: Difference) -> bool:
             is_one_session = one.session == two.session == actor.connected_count and actor.connected.is_set()
@@ -268,12 +270,18 @@ class Reconciliations:
             is_unsettled=len(two.differences) > len(both),
         )
 
-    async def _look(self, actor: Actor, *, is_thorough: bool = False) -> Look:
+    async def _look(self, actor: Actor, outcome: _Outcome, *, is_thorough: bool = False) -> Look:
         if not actor.connected.is_set():
             raise DropcopyError(Code.NOT_READY, "the account is not connected to its broker")
         async with self._places:
             look = await self._snapshots(actor)
-            await self._reconciler.look(actor, look, is_first=False, is_thorough=is_thorough)
+            outcome.snapshots += 1
+            try:
+                await self._reconciler.look(actor, look, is_first=False, is_thorough=is_thorough)
+            finally:
+                outcome.mended += look.mended_reports
+        if look.is_cut:
+            raise TimeoutError(f"the broker took longer than {self._limits.reconcile_look_s:g} s for one look")
         return look
 
     async def _keep(self, actor: Actor, trigger: Trigger, begun_ns: int, outcome: _Outcome) -> Reconciliation:
