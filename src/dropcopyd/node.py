@@ -30,13 +30,14 @@ from dropcopyd.domain.instrument import Instrument
 from dropcopyd.errors import Code, DropcopyError
 from dropcopyd.flow.access import Access
 from dropcopyd.flow.bookkeeping import DayRoller
-from dropcopyd.flow.controls import Controls, References
+from dropcopyd.flow.controls import Controls
 from dropcopyd.flow.disconnect import Arm, DisconnectCancels
 from dropcopyd.flow.dispatch import Dispatcher
 from dropcopyd.flow.flatten import Flattener
 from dropcopyd.flow.hub import Hub
 from dropcopyd.flow.ingest import Ingest
 from dropcopyd.flow.intake import Intake
+from dropcopyd.flow.judging import References
 from dropcopyd.flow.keyring import Keyring
 from dropcopyd.flow.losses import LossWatch
 from dropcopyd.flow.masscancel import MassCancel

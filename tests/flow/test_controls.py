@@ -16,9 +16,9 @@ from dropcopyd.domain.instrument import key_of
 from dropcopyd.domain.order import ActionType, OrderSide, OrderStatus
 from dropcopyd.domain.report import OrderReport, ReportedOrder, ReportKind, Unknown
 from dropcopyd.errors import Code, DropcopyError
-from dropcopyd.flow.controls import ControlError
 from dropcopyd.flow.intake import AmendRequest, SubmitRequest
 from dropcopyd.flow.masscancel import CancelFilter, MassCancel
+from dropcopyd.flow.refusals import ControlError
 from tests.domain.build import AAPL, START_NS, limit_terms, report, trade
 from tests.flow.trading import ONE, Gateway, create, never, trading
 from tests.store.build import ORGANIZATIONS, account, make_folder
@@ -46,8 +46,8 @@ def cancels(gateway: Gateway) -> MassCancel:
 
 async def limit(gateway: Gateway, scope: ControlScope = ControlScope.ACCOUNT, **limits: Any) -> Control:
     subject = {"Organization": ORGANIZATION, "Account": ONE, "Symbol": "AAPL"}[scope.value]
-    current = gateway.controls.control(ORGANIZATION, scope, subject)
-    return await gateway.controls.limit(PRINCIPAL, current, ControlLimits(**limits), current.version)
+    current = gateway.controls.kept.control(ORGANIZATION, scope, subject)
+    return await gateway.controls.kept.limit(PRINCIPAL, current, ControlLimits(**limits), current.version)
 
 
 async def refused(gateway: Gateway, request: SubmitRequest, **options: Any) -> str:
@@ -94,8 +94,8 @@ async def test_a_refusal_names_its_rule_writes_nothing_and_is_audited(gateway: G
 async def test_a_disabled_account_takes_cancels_only_and_repeats_what_it_promised(gateway: Gateway) -> None:
     """The retry of an accepted create gets its first answer, whatever was switched off since."""
     first = await gateway.submit(create(), "key 1")
-    current = gateway.controls.control(ORGANIZATION, ControlScope.ACCOUNT, ONE)
-    await gateway.controls.switch(PRINCIPAL, current, disabled=True, reason="lunch", version=None)
+    current = gateway.controls.kept.control(ORGANIZATION, ControlScope.ACCOUNT, ONE)
+    await gateway.controls.kept.switch(PRINCIPAL, current, disabled=True, reason="lunch", version=None)
     assert await refused(gateway, create()) == "manually_disabled"
     assert await refused(gateway, raised(first, "11")) == "manually_disabled"
     assert await gateway.submit(create(), "key 1") == first
@@ -189,24 +189,24 @@ async def test_what_loosens_needs_the_version_and_what_stops_does_not(gateway: G
     controls = gateway.controls
 
     def current() -> Control:
-        return controls.control(ORGANIZATION, ControlScope.ACCOUNT, ONE)
+        return controls.kept.control(ORGANIZATION, ControlScope.ACCOUNT, ONE)
 
     async def code_of(change: Any) -> Code:
         with pytest.raises(DropcopyError) as caught:
             await change
         return caught.value.code
 
-    disabled = await controls.switch(PRINCIPAL, current(), disabled=True, reason=None, version=None)
+    disabled = await controls.kept.switch(PRINCIPAL, current(), disabled=True, reason=None, version=None)
     assert disabled.version == 1
-    again = await controls.switch(PRINCIPAL, current(), disabled=True, reason="still", version=None)
+    again = await controls.kept.switch(PRINCIPAL, current(), disabled=True, reason="still", version=None)
     assert again.version == 2
     enable: dict[str, Any] = {"disabled": False, "reason": None}
-    assert await code_of(controls.switch(PRINCIPAL, current(), **enable, version=None)) is Code.VERSION_REQUIRED
-    assert await code_of(controls.switch(PRINCIPAL, current(), **enable, version=1)) is Code.VERSION_CONFLICT
+    assert await code_of(controls.kept.switch(PRINCIPAL, current(), **enable, version=None)) is Code.VERSION_REQUIRED
+    assert await code_of(controls.kept.switch(PRINCIPAL, current(), **enable, version=1)) is Code.VERSION_CONFLICT
     assert current().manually_disabled
-    enabled = await controls.switch(PRINCIPAL, current(), **enable, version=2)
+    enabled = await controls.kept.switch(PRINCIPAL, current(), **enable, version=2)
     assert (enabled.version, enabled.manually_disabled) == (3, False)
-    assert await code_of(controls.limit(PRINCIPAL, current(), ControlLimits(), None)) is Code.VERSION_REQUIRED
+    assert await code_of(controls.kept.limit(PRINCIPAL, current(), ControlLimits(), None)) is Code.VERSION_REQUIRED
     assert [line.action for line in await audit(gateway)] == [AuditAction.CONTROL_CHANGED] * 3
 
 
@@ -309,24 +309,25 @@ async def test_an_organizations_kill_is_for_all_its_accounts_and_is_released_by_
         assert await refused(gateway, create(), of=account(number)) == "killed"
     assert await gateway.submit(create(), of=account(2))
     with pytest.raises(DropcopyError) as caught:
-        await gateway.controls.release(PRINCIPAL, control, None)
+        await gateway.controls.kept.release(PRINCIPAL, control, None)
     assert caught.value.code is Code.VERSION_REQUIRED
-    await gateway.controls.release(PRINCIPAL, control, control.version)
+    await gateway.controls.kept.release(PRINCIPAL, control, control.version)
     assert await gateway.submit(create())
     assert AuditAction.KILLED in {line.action for line in await audit(gateway)}
 
 
 async def test_a_kill_holds_while_an_older_change_is_still_being_written(gateway: Gateway) -> None:
     """The limits were asked for before the kill and become durable after it: the latch never falls."""
-    current = gateway.controls.control(ORGANIZATION, ControlScope.ACCOUNT, ONE)
+    current = gateway.controls.kept.control(ORGANIZATION, ControlScope.ACCOUNT, ONE)
     gaps: list[bool] = []
-    limiting = asyncio.ensure_future(gateway.controls.limit(PRINCIPAL, current, ControlLimits(open_orders_max=5), None))
+    kept = gateway.controls.kept
+    limiting = asyncio.ensure_future(kept.limit(PRINCIPAL, current, ControlLimits(open_orders_max=5), None))
     await asyncio.sleep(0)
-    killing = asyncio.ensure_future(gateway.controls.latch(PRINCIPAL, current, None))
+    killing = asyncio.ensure_future(kept.latch(PRINCIPAL, current, None))
     await asyncio.sleep(0)
-    limiting.add_done_callback(lambda _: gaps.append(gateway.controls.is_killed(account(1))))
+    limiting.add_done_callback(lambda _: gaps.append(gateway.controls.kept.is_killed(account(1))))
     while not killing.done():
-        gaps.append(gateway.controls.is_killed(account(1)))
+        gaps.append(gateway.controls.kept.is_killed(account(1)))
         await asyncio.sleep(0)
     limited, killed = await limiting, await killing
     assert set(gaps) == {True}
@@ -338,11 +339,11 @@ async def test_a_kill_holds_while_an_older_change_is_still_being_written(gateway
 async def test_of_two_changes_of_one_version_only_one_is_made(gateway: Gateway) -> None:
     first = await limit(gateway, open_orders_max=1)
     answers = await asyncio.gather(
-        *(gateway.controls.limit(PRINCIPAL, first, ControlLimits(open_orders_max=n), 1) for n in (2, 3)),
+        *(gateway.controls.kept.limit(PRINCIPAL, first, ControlLimits(open_orders_max=n), 1) for n in (2, 3)),
         return_exceptions=True,
     )
     assert [getattr(answer, "code", None) for answer in answers] == [None, Code.VERSION_CONFLICT]
-    assert gateway.controls.control(ORGANIZATION, ControlScope.ACCOUNT, ONE).limits.open_orders_max == 2
+    assert gateway.controls.kept.control(ORGANIZATION, ControlScope.ACCOUNT, ONE).limits.open_orders_max == 2
 
 
 async def test_orders_from_outside_are_cancelled_too(gateway: Gateway) -> None:

@@ -16,9 +16,9 @@ from dropcopyd.domain.flatten import Flatten, FlattenStatus, LegStatus
 from dropcopyd.domain.order import ActionType, OrderSide, OrderType
 from dropcopyd.domain.report import Refused, ReportKind, Unknown
 from dropcopyd.errors import Code, DropcopyError, NotFoundError
-from dropcopyd.flow.controls import ControlError
 from dropcopyd.flow.flatten import Flattener
 from dropcopyd.flow.masscancel import CancelFilter, MassCancel
+from dropcopyd.flow.refusals import ControlError
 from dropcopyd.system import RandomIds
 from tests.domain.build import bust, report, trade
 from tests.flow.trading import Gateway, create, never, trading
@@ -164,9 +164,9 @@ async def test_it_works_while_killed_and_a_kill_spares_its_orders(gateway: Gatew
 
 async def test_limits_do_not_hold_it_back(gateway: Gateway) -> None:
     await hold(gateway)
-    control = gateway.controls.control(ORGANIZATIONS[0], ControlScope.ACCOUNT, account(1).account_id)
+    control = gateway.controls.kept.control(ORGANIZATIONS[0], ControlScope.ACCOUNT, account(1).account_id)
     limits = ControlLimits(order_quantity_max=Decimal(1), allows_short_selling=False, price_collar_percent=Decimal(1))
-    await gateway.controls.limit(PRINCIPAL, control, limits, None)
+    await gateway.controls.kept.limit(PRINCIPAL, control, limits, None)
     flattening = Flattening(gateway)
     flatten = await flattening.turn(await flattening.start())
     await gateway.until_sent(2)

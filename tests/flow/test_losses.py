@@ -15,11 +15,11 @@ from dropcopyd.domain.controls import Control, ControlLimits, ControlScope, Refe
 from dropcopyd.domain.instrument import Instrument
 from dropcopyd.domain.order import ActionType, OrderSide
 from dropcopyd.domain.report import ReportKind
-from dropcopyd.flow.controls import ControlError
 from dropcopyd.flow.flatten import Flattener
 from dropcopyd.flow.intake import SubmitRequest
 from dropcopyd.flow.losses import LossWatch
 from dropcopyd.flow.masscancel import MassCancel
+from dropcopyd.flow.refusals import ControlError
 from dropcopyd.system import RandomIds
 from tests.domain.build import START_NS, report, trade
 from tests.doubles import ManualClock, SequentialIds
@@ -62,11 +62,11 @@ class Watching:
 
     def control(self, scope: ControlScope = ControlScope.ACCOUNT) -> Control:
         subject = {"Organization": ORGANIZATION, "Account": ONE}[scope.value]
-        return self.gateway.controls.control(ORGANIZATION, scope, subject)
+        return self.gateway.controls.kept.control(ORGANIZATION, scope, subject)
 
     async def limit(self, scope: ControlScope = ControlScope.ACCOUNT, **limits: Any) -> None:
         control = self.control(scope)
-        await self.gateway.controls.limit(PRINCIPAL, control, ControlLimits(**limits), control.version)
+        await self.gateway.controls.kept.limit(PRINCIPAL, control, ControlLimits(**limits), control.version)
 
     async def hold(self, symbol: str = "AAPL", quantity: str = "10", price: str = "100", **facts: Any) -> None:
         command = await self.gateway.create(symbol=symbol, quantity=quantity, **facts)
@@ -130,7 +130,7 @@ async def test_a_mark_alone_breaches_and_the_refusal_names_it_all(watch: Watchin
     lines = await watch.gateway.store.read_audit(ORGANIZATION, 2**62, 10)
     assert AuditAction.LIMIT_BREACHED in [line.action for line in lines]
     assert (await watch.at(AAPL="200")).is_killed, "a latch: what recovers stays stopped"
-    evaluated = watch.gateway.controls.evaluate(account(1), None)
+    evaluated = watch.gateway.controls.judging.evaluate(account(1), None)
     assert [found.control for found in evaluated] == ["daily_loss_max"]
 
 
@@ -162,7 +162,7 @@ async def test_the_day_begins_anew_and_the_latch_is_a_persons_to_release(watch: 
     control = await watch.at()
     assert control.breach is not None
     assert (control.breach.rule, control.breach.actual, control.breach.currency) == ("daily_loss_max", "100", "USD")
-    released = await watch.gateway.controls.release(PRINCIPAL, control, control.version)
+    released = await watch.gateway.controls.kept.release(PRINCIPAL, control, control.version)
     assert released.breach is None
     assert (await watch.at()).is_killed, "the loss of the day is still there"
     clock.advance(86_400)
@@ -170,7 +170,7 @@ async def test_the_day_begins_anew_and_the_latch_is_a_persons_to_release(watch: 
     await actor.decide(lambda state, now_ns: machine.roll_day(state, now_ns, "2026-11-19", now_ns))
     control = await watch.at()
     assert control.is_killed, "a new day does not release"
-    await watch.gateway.controls.release(PRINCIPAL, control, control.version)
+    await watch.gateway.controls.kept.release(PRINCIPAL, control, control.version)
     assert not (await watch.at()).is_killed
     await watch.gateway.submit(create())
 
@@ -196,7 +196,7 @@ async def test_drawdown_is_from_the_most_that_was_made_and_outlives_a_restart(
         control = watch.control()
         assert (control.is_killed, control.breach is not None) == (True, True)
         assert (await watch.refused(create()))["control"] == "drawdown_max"
-        await watch.gateway.controls.release(PRINCIPAL, control, control.version)
+        await watch.gateway.controls.kept.release(PRINCIPAL, control, control.version)
         assert not (await watch.at(AAPL="119")).is_killed, "released, it is measured from here"
         assert not (await watch.at(AAPL="109")).is_killed
         assert (await watch.at(AAPL="108.9")).is_killed

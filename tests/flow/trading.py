@@ -22,10 +22,11 @@ from dropcopyd.domain.report import (
     OrderReport,
     SubmitResult,
 )
-from dropcopyd.flow.controls import Controls, References
+from dropcopyd.flow.controls import Controls
 from dropcopyd.flow.dispatch import Dispatcher
 from dropcopyd.flow.ingest import Ingest
 from dropcopyd.flow.intake import AmendRequest, CreateRequest, Intake, SubmitRequest
+from dropcopyd.flow.judging import References
 from dropcopyd.flow.ownership import Actor, Actors
 from dropcopyd.observe import Metrics
 from dropcopyd.ports import Broker, BrokerListener, Clock, Committed, Failpoints, Submission

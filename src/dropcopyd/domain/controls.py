@@ -32,6 +32,10 @@ class ControlScope(StrEnum):
     KEY = "Key"
 
 
+Place = tuple[str, ControlScope, str]
+"""Organization, scope and subject: what a control is kept under."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlLimits:
     """Limits of one control; None = no limit. Notional is in the instrument's currency."""
@@ -99,6 +103,11 @@ class Control:
     version: int = 0
     created_at_ns: int = 0
     updated_at_ns: int = 0
+
+    @property
+    def place(self) -> Place:
+        """Which control it is."""
+        return self.organization_id, self.scope, self.subject
 
     @property
     def is_off(self) -> bool:

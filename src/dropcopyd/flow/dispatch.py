@@ -155,10 +155,10 @@ class Dispatcher:
     async def _begin(self, actor: Actor, command: Command) -> bool:
         """Commit that the attempt begins, unless a control objects now: one decision, so that nothing slips between."""
         objections: list[Objection] = []
-        await self._controls.renew_key(command)
+        await self._controls.judging.renew_key(command)
 
         def decision(state: AccountState, now_ns: int) -> Batch | None:
-            found = self._controls.recheck(actor, command)
+            found = self._controls.judging.recheck(actor, command)
             if found is None:
                 return machine.begin_attempt(state, command, now_ns)
             objections.append(found)
@@ -166,7 +166,7 @@ class Dispatcher:
 
         batch = await actor.decide(decision)
         if batch is not None and objections:
-            await self._controls.note_withheld(actor.account, objections[-1], command)
+            await self._controls.refusals.note_withheld(actor.account, objections[-1], command)
         return batch is not None and not objections
 
     async def _expire(self, actor: Actor, command: Command) -> None:

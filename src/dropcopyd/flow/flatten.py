@@ -70,7 +70,7 @@ class Flattener:
         """Go on with what the last run left; before anything is judged."""
         for flatten in await self._store.running_flattens():
             self._runs[flatten.account_id] = _Run(flatten, flatten)
-            self._controls.begin_flatten(flatten)
+            self._controls.judging.begin_flatten(flatten)
 
     async def start(
         self, principal: Principal, account: Account, reason: str | None, deadline_s: int = DEADLINE_S
@@ -98,7 +98,7 @@ class Flattener:
             deadline_ns=now_ns + deadline_s * _NS,
         )
         self._runs[account.account_id] = _Run(flatten, flatten)
-        self._controls.begin_flatten(flatten)
+        self._controls.judging.begin_flatten(flatten)
         try:
             await self._store.put_flatten(flatten, self._entry(flatten, AuditAction.FLATTEN_STARTED, principal.key_id))
         except DropcopyError:
@@ -237,7 +237,7 @@ class Flattener:
 
     def _forget(self, flatten: Flatten) -> None:
         self._runs.pop(flatten.account_id, None)
-        self._controls.end_flatten(flatten)
+        self._controls.judging.end_flatten(flatten)
 
     def _entry(self, flatten: Flatten, action: AuditAction, key_id: str) -> AuditEntry:
         left = sum(leg.status is not LegStatus.FLAT for leg in flatten.legs)

@@ -26,9 +26,11 @@ from dropcopyd.domain.order import ActionType, OrderSide, OrderTerms, OrderType,
 from dropcopyd.domain.order_rules import accepted_times, spec_name
 from dropcopyd.domain.state import AccountState, Chain
 from dropcopyd.errors import Code, DropcopyError, InvalidError, NotFoundError
-from dropcopyd.flow.controls import ControlError, Controls, Wanted
+from dropcopyd.flow.controls import Controls
 from dropcopyd.flow.dispatch import Dispatcher
+from dropcopyd.flow.judging import Wanted
 from dropcopyd.flow.ownership import Actor, Actors
+from dropcopyd.flow.refusals import ControlError
 from dropcopyd.observe import Metrics
 from dropcopyd.ports import Clock, Failpoints, Ids, Store
 
@@ -145,7 +147,7 @@ class Intake:
                     intent_id, done = known.intent_id, known.done
         except ControlError as error:
             self._metrics.intents.labels("refused").inc()
-            await self._controls.note_refusal(principal, account, error, _symbol_of(request))
+            await self._controls.refusals.note_refusal(principal, account, error, _symbol_of(request))
             raise
         self._failpoints.reached("intake.registered")
         await asyncio.shield(done)
@@ -278,7 +280,7 @@ class Intake:
         spending = None
         if is_judged and request.action_type is not ActionType.CANCEL:
             wanted = Wanted(instrument, command.order_side, command.terms, chain)
-            spending = self._controls.judge(actor, wanted, principal)
+            spending = self._controls.judging.judge(actor, wanted, principal)
         registered = actor.register(decision, then=lambda _batch: self._dispatcher.ready(actor, command))
         if registered is None:
             raise AssertionError("a new command always yields a batch")

@@ -16,12 +16,13 @@ import structlog
 from dropcopyd.domain import money
 from dropcopyd.domain.account import Account, Principal, PrincipalType
 from dropcopyd.domain.audit import GATEWAY
-from dropcopyd.domain.controls import REFERENCE_AGE_S, Breach, Control, ControlScope, Reference
+from dropcopyd.domain.controls import REFERENCE_AGE_S, Breach, Control, ControlScope, Place, Reference
 from dropcopyd.domain.instrument import Instrument, InstrumentKey, key_of
 from dropcopyd.domain.losses import HighWater, Standing, standings
 from dropcopyd.errors import DropcopyError
-from dropcopyd.flow.controls import Controls, References
+from dropcopyd.flow.controls import Controls
 from dropcopyd.flow.flatten import Flattener
+from dropcopyd.flow.judging import References
 from dropcopyd.flow.masscancel import MassCancel
 from dropcopyd.flow.ownership import Actor, Actors
 from dropcopyd.ports import Clock, Store
@@ -31,7 +32,6 @@ _NS: Final = 1_000_000_000
 _LOOK_S: Final = 0.25
 _KEEP_NS: Final = _NS
 """A mark that rises is written this often at most."""
-_Place = tuple[str, ControlScope, str]
 
 
 @dataclass(slots=True)
@@ -104,9 +104,9 @@ class LossWatch:
         self._clock = clock
         self._references = references
         self._realized: dict[str, _Realized] = {}
-        self._marks: dict[_Place, dict[str, _Mark]] = {}
+        self._marks: dict[Place, dict[str, _Mark]] = {}
         self._flattened: set[tuple[str, int]] = set()
-        self._seen: set[_Place] = set()
+        self._seen: set[Place] = set()
 
     async def open(self) -> None:
         """Read the marks, and look once: before anything is judged."""
@@ -123,7 +123,7 @@ class LossWatch:
 
     async def turn(self) -> None:
         """Look at every watched control once."""
-        watched = self._controls.watched()
+        watched = self._controls.kept.watched()
         await self._forget(watched)
         if not watched:
             return
@@ -137,10 +137,10 @@ class LossWatch:
     async def figures(self, account: Account) -> list[tuple[str, Standing, Decimal | None]]:
         """How an account stands now, by currency: with its own control's high-water mark."""
         actor = await self._actors.get(account.account_id)
-        control = self._controls.control(account.organization_id, ControlScope.ACCOUNT, account.account_id)
+        control = self._controls.kept.control(account.organization_id, ControlScope.ACCOUNT, account.account_id)
         look = _Look(self._references, self._clock.now_ns())
         found = await self._standings(actor, look, _age_s(control))
-        marks = self._marks.get(_place(control), {})
+        marks = self._marks.get(control.place, {})
         return [
             (currency, standing, marks[currency].now.amount if currency in marks else None)
             for currency, standing in sorted(found.items())
@@ -154,7 +154,7 @@ class LossWatch:
         for actor in actors:
             for currency, standing in (await self._standings(actor, look, _age_s(control))).items():
                 sums.setdefault(currency, Standing()).take(standing)
-        self._controls.cannot_judge(control, _unknown(control, sums))
+        self._controls.judging.cannot_judge(control, _unknown(control, sums))
         for currency, standing in sorted(sums.items()):
             breach = await self._judge(control, currency, standing)
             if breach is not None and control.breach is None:
@@ -209,7 +209,7 @@ class LossWatch:
 
     def _raised(self, control: Control, currency: str, profit: Decimal) -> _Mark:
         """The mark with this profit taken in; after a release it begins anew."""
-        marks = self._marks.setdefault(_place(control), {})
+        marks = self._marks.setdefault(control.place, {})
         mark = marks.get(currency)
         begins = mark is None or (mark.now.is_spent and not control.is_killed)
         if mark is None or begins or profit > mark.now.amount:
@@ -236,7 +236,7 @@ class LossWatch:
             actual=breach.actual,
             currency=breach.currency,
         )
-        latched = await self._controls.latch_by(control, breach)
+        latched = await self._controls.kept.latch_by(control, breach)
         for actor in actors:
             if not actor.is_halted:
                 await self._cancels.stop(actor.account)
@@ -256,15 +256,15 @@ class LossWatch:
 
     async def _forget(self, watched: Iterable[Control]) -> None:
         """What belonged to limits that are gone: set again, they begin anew."""
-        seen = {_place(control): control for control in watched}
+        seen = {control.place: control for control in watched}
         for place in self._seen - seen.keys():
-            self._controls.cannot_judge(self._controls.control(*place), None)
+            self._controls.judging.cannot_judge(self._controls.kept.control(*place), None)
         self._seen = set(seen)
         marked = {place for place, control in seen.items() if control.limits.drawdown_max is not None}
         for place in [place for place in self._marks if place not in marked]:
             del self._marks[place]
             try:
-                await self._store.forget_high_waters(self._controls.control(*place))
+                await self._store.forget_high_waters(self._controls.kept.control(*place))
             except DropcopyError as error:
                 _log.error("losses.failed", subject=place[2], code=error.code.value)
 
@@ -294,7 +294,3 @@ def _is_in(control: Control, account: Account) -> bool:
 
 def _age_s(control: Control) -> int:
     return control.limits.reference_age_s_max or REFERENCE_AGE_S
-
-
-def _place(control: Control) -> _Place:
-    return control.organization_id, control.scope, control.subject

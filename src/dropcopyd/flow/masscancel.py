@@ -102,15 +102,15 @@ class MassCancel:
         self, principal: Principal, account: Account, reason: str | None
     ) -> tuple[Control, Cancelled]:
         """Latch, withhold, cancel: one account."""
-        control = self._controls.control(account.organization_id, ControlScope.ACCOUNT, account.account_id)
-        latched = await self._controls.latch(principal, control, reason)
+        control = self._controls.kept.control(account.organization_id, ControlScope.ACCOUNT, account.account_id)
+        latched = await self._controls.kept.latch(principal, control, reason)
         return latched, await self._stop(principal, account)
 
     async def kill_organization(self, principal: Principal, reason: str | None) -> tuple[Control, Cancelled]:
         """Latch, withhold, cancel: every account of the principal's organization."""
         organization_id = principal.organization_id
-        control = self._controls.control(organization_id, ControlScope.ORGANIZATION, organization_id)
-        latched = await self._controls.latch(principal, control, reason)
+        control = self._controls.kept.control(organization_id, ControlScope.ORGANIZATION, organization_id)
+        latched = await self._controls.kept.latch(principal, control, reason)
         accounts = [account for account in await self._store.accounts() if account.organization_id == organization_id]
         stopped = await asyncio.gather(*(self._stop(principal, account) for account in accounts))
         commands = tuple(command for one in stopped for command in one.commands)
@@ -147,7 +147,7 @@ class MassCancel:
             await asyncio.sleep(_SWEEP_S)
             for actor in self._actors:
                 is_stopping = self._stopping[actor.account.account_id]
-                if is_stopping or actor.is_halted or not self._controls.is_killed(actor.account):
+                if is_stopping or actor.is_halted or not self._controls.kept.is_killed(actor.account):
                     continue
                 try:
                     await self._sweep(_gateway(actor.account), actor)
@@ -155,8 +155,8 @@ class MassCancel:
                     _log.error("kill.sweep_failed", account_id=actor.account.account_id, code=error.code.value)
 
     async def _sweep(self, principal: Principal, actor: Actor) -> None:
-        await self._withhold(actor, lambda command: self._controls.recheck(actor, command))
-        await self._cancel_again(principal, actor, CancelFilter(spared=self._controls.closer(actor.account)))
+        await self._withhold(actor, lambda command: self._controls.judging.recheck(actor, command))
+        await self._cancel_again(principal, actor, CancelFilter(spared=self._controls.judging.closer(actor.account)))
 
     async def _cancel_again(self, principal: Principal, actor: Actor, wanted: CancelFilter) -> None:
         """Cancel what the filter takes and was not cancelled a moment ago."""
@@ -175,8 +175,8 @@ class MassCancel:
         actor = await self._actors.get(account.account_id)
         self._stopping[account.account_id] += 1
         try:
-            withheld = await self._withhold(actor, lambda command: self._controls.recheck(actor, command))
-            spared = self._controls.closer(account)
+            withheld = await self._withhold(actor, lambda command: self._controls.judging.recheck(actor, command))
+            spared = self._controls.judging.closer(account)
             cancelled = await self.cancel_all(principal, account, CancelFilter(spared=spared))
         finally:
             self._stopping[account.account_id] -= 1
@@ -200,7 +200,7 @@ class MassCancel:
             )
             if batch is not None:
                 count += 1
-                await self._controls.note_withheld(actor.account, found, command)
+                await self._controls.refusals.note_withheld(actor.account, found, command)
         return count
 
     async def _cancel(self, principal: Principal, actor: Actor, chains: list[Chain]) -> list[Command]:

@@ -11,8 +11,8 @@ from dropcopyd.domain.audit import AuditAction, AuditEntry
 from dropcopyd.domain.day import check_day
 from dropcopyd.domain.limits import Limits
 from dropcopyd.errors import Code, DropcopyError, InvalidError
-from dropcopyd.flow.controls import require_version
 from dropcopyd.flow.ownership import Actors
+from dropcopyd.flow.versions import require_version
 from dropcopyd.ports import Clock, Ids, NewAccount, Registry, Store
 
 

@@ -100,7 +100,7 @@ class ControlRoutes:
     async def controls(self, request: Request) -> Response:
         """Every control of the organization, all on one page."""
         principal = await self._organization(request, Scope.RECORDS_READ)
-        found = self._controls.all_of(principal.organization_id)
+        found = self._controls.kept.all_of(principal.organization_id)
         return answer({"data": [_control(control) for control in found], "next_cursor": None})
 
     async def evaluate(self, request: Request) -> Response:
@@ -109,7 +109,7 @@ class ControlRoutes:
         refuse_unknown_parameters(request)
         asked = control_bodies.read(control_bodies.Evaluate, await read_json(request, self._limits))
         account = await self._access.account(principal, parse_uuid(asked.account_id, "/account_id"), "/account_id")
-        found = self._controls.evaluate(account, asked.symbol, principal)
+        found = self._controls.judging.evaluate(account, asked.symbol, principal)
         return answer({"allowed": not found, "triggered": [_triggered(one) for one in found]})
 
     async def audit(self, request: Request) -> Response:
@@ -187,7 +187,7 @@ class ControlRoutes:
         """Orders are taken again."""
         principal, account = await admit(self._access, request, Scope.CONTROLS_EDIT)
         version = if_match(request)
-        return answer(_control(await self._controls.release(principal, _of_account(self, account), version)))
+        return answer(_control(await self._controls.kept.release(principal, _of_account(self, account), version)))
 
     async def kill_organization(self, request: Request) -> Response:
         """Latch, withhold, cancel: every account."""
@@ -200,7 +200,7 @@ class ControlRoutes:
         """Orders are taken again."""
         principal = await self._organization(request, Scope.CONTROLS_EDIT)
         control = self._of_organization(principal)
-        return answer(_control(await self._controls.release(principal, control, if_match(request))))
+        return answer(_control(await self._controls.kept.release(principal, control, if_match(request))))
 
     # --- inside ---------------------------------------------------------------------------------------------------
 
@@ -213,7 +213,7 @@ class ControlRoutes:
 
     async def _switch(self, request: Request, principal: Principal, current: Control) -> Control:
         asked = control_bodies.read(control_bodies.Switch, await read_json(request, self._limits))
-        return await self._controls.switch(
+        return await self._controls.kept.switch(
             principal,
             current,
             disabled=asked.manually_disabled,
@@ -225,19 +225,19 @@ class ControlRoutes:
         limits = control_bodies.read(control_bodies.Limits, await read_json(request, self._limits)).limits()
         if limits.is_watched and current.scope is ControlScope.SYMBOL:
             raise InvalidError("losses are watched of accounts and organizations", pointer="/daily_loss_max")
-        return await self._controls.limit(principal, current, limits, if_match(request))
+        return await self._controls.kept.limit(principal, current, limits, if_match(request))
 
     def _of_organization(self, principal: Principal) -> Control:
         organization_id = principal.organization_id
-        return self._controls.control(organization_id, ControlScope.ORGANIZATION, organization_id)
+        return self._controls.kept.control(organization_id, ControlScope.ORGANIZATION, organization_id)
 
     def _of_symbol(self, request: Request, principal: Principal) -> Control:
         symbol = control_bodies.symbol_of(request.path_params["symbol"])
-        return self._controls.control(principal.organization_id, ControlScope.SYMBOL, symbol)
+        return self._controls.kept.control(principal.organization_id, ControlScope.SYMBOL, symbol)
 
 
 def _of_account(routes: ControlRoutes, account: Account) -> Control:
-    return routes._controls.control(account.organization_id, ControlScope.ACCOUNT, account.account_id)
+    return routes._controls.kept.control(account.organization_id, ControlScope.ACCOUNT, account.account_id)
 
 
 def _control(control: Control) -> dict[str, Any]:
