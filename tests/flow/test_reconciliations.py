@@ -17,7 +17,7 @@ from dropcopyd.domain.order import OrderStatus
 from dropcopyd.domain.reconciliation import Difference, Trigger, Verdict
 from dropcopyd.domain.report import AdjustmentReport, BrokerSnapshot, Found, PositionClaim, ReportKind
 from dropcopyd.errors import Code, DropcopyError
-from dropcopyd.flow import reconcile
+from dropcopyd.flow import mending
 from dropcopyd.flow.activity import Activity
 from dropcopyd.record import Listing
 from dropcopyd.store.sqlite import SqliteStore
@@ -241,7 +241,7 @@ async def test_who_is_still_written_down_when_one_begins_is_answered_by_the_next
 async def test_executions_remembered_between_lists_are_bounded(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reconcile, "_TAKEN_MAX", 10)
+    monkeypatch.setattr(mending, "_TAKEN_MAX", 10)
     command = await accepted(gateway)
     for number in range(9):
         await gateway.report(trade(f"e{number}", "1", "100", command.broker_command_id))
@@ -249,7 +249,7 @@ async def test_executions_remembered_between_lists_are_bounded(
     other = await accepted(gateway)
     for number in range(20):
         await gateway.report(trade(f"x{number}", "1", "100", other.broker_command_id))
-        assert 0 < len(gateway.ingest._reconciler._taken[ONE]) <= 10
+        assert 0 < len(gateway.ingest._mending._taken[ONE]) <= 10
     assert (await durable(gateway, command)).filled_quantity == 9
 
 

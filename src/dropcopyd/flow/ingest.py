@@ -28,8 +28,11 @@ from dropcopyd.errors import Code, DropcopyError
 from dropcopyd.flow.activity import Activity, subject_of
 from dropcopyd.flow.bookkeeping import Bookkeeper
 from dropcopyd.flow.dispatch import Dispatcher
+from dropcopyd.flow.listed_executions import ListedExecutions
+from dropcopyd.flow.look import Look
+from dropcopyd.flow.mending import LISTED_KINDS, Mending
 from dropcopyd.flow.ownership import Actor, Actors
-from dropcopyd.flow.reconcile import LISTED_KINDS, Look, Reconciler
+from dropcopyd.flow.reconcile import Reconciler
 from dropcopyd.flow.reconciliations import Reconciliations
 from dropcopyd.flow.taking import Instruments, OrderReports
 from dropcopyd.observe import Metrics
@@ -67,7 +70,9 @@ class Ingest:
         self._limits = limits
         self._failpoints = failpoints
         self._metrics = metrics
-        self._reconciler = Reconciler(dispatcher, self._orders, store, metrics)
+        self._mending = Mending(self._orders, store, metrics)
+        self._executions = ListedExecutions(self._mending)
+        self._reconciler = Reconciler(dispatcher, self._mending, self._executions)
         self.reconciliations = Reconciliations(
             reconciler=self._reconciler,
             snapshots=self._look,
@@ -109,7 +114,7 @@ class Ingest:
         while not actor.is_halted:  # after the restart the snapshot lists what a halted account misses now
             try:
                 if isinstance(report, OrderReport):
-                    report = await self._reconciler.as_told(actor, report)
+                    report = await self._executions.as_told(actor, report)
                 done = await self._take_any(actor, report)
             except DropcopyError as error:  # none may be skipped: the next one's cursor would pass over it
                 _log.error("ingest.failed", account_id=account_id, code=error.code.value)
@@ -121,7 +126,7 @@ class Ingest:
                 if done is not None:
                     done.add_done_callback(self._reached_committed)
                 if isinstance(report, OrderReport) and report.kind in LISTED_KINDS:
-                    self._reconciler.took(actor, report)
+                    self._mending.took(actor, report)
                 elif isinstance(report, BalanceReport):
                     self._told.add((account_id, report.currency))
                 return

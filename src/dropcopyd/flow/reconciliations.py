@@ -33,8 +33,9 @@ from dropcopyd.domain.reconciliation import (
 from dropcopyd.domain.state import AccountState
 from dropcopyd.errors import Code, DropcopyError
 from dropcopyd.flow import comparing
+from dropcopyd.flow.look import Look
 from dropcopyd.flow.ownership import Actor, Actors
-from dropcopyd.flow.reconcile import Look, Reconciler
+from dropcopyd.flow.reconcile import Reconciler
 from dropcopyd.observe import Metrics
 from dropcopyd.ports import Clock, Store
 
