@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from dropcopy import proto as pb
-from dropcopyd.rest import schemas
+from dropcopyd.rest import stream_schemas
 from tests.support.daemon import Daemon, Rest
 from tests.support.streams import StreamClient, has, trailer
 
@@ -46,7 +46,7 @@ def other_organization(daemon: Daemon, name: str) -> dict[str, str]:
 async def listed(rest: Rest, **headers: str) -> list[dict[str, Any]]:
     answer = await rest.client.get("/v1/streams", headers=headers)
     assert answer.status_code == 200, answer.text
-    schemas.StreamPage.model_validate_json(answer.content)
+    stream_schemas.StreamPage.model_validate_json(answer.content)
     streams: list[dict[str, Any]] = answer.json()["data"]
     return streams
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dropcopyd.rest import admin_bodies, schemas
+from dropcopyd.rest import account_schemas, admin_bodies
 from dropcopyd.store.admin import Admin
 from dropcopyd.system import SystemClock
 from tests.rest.gateway import Gateway, cancel, create, replace
@@ -20,7 +20,7 @@ async def test_an_account_is_opened_and_trades_at_once(gateway: Gateway) -> None
     paper = {"profile": "realistic", "seed": 7, "cash": {"USD": "1000"}, "parameters": {"participation": "0.5"}}
     answer = await add(gateway, broker="PAPER", paper=paper, time_zone="America/New_York", roll_time="17:00")
     assert answer.status_code == 201, answer.text
-    account = schemas.Account.model_validate_json(answer.content)
+    account = account_schemas.Account.model_validate_json(answer.content)
     assert answer.headers["location"] == f"/v1/accounts/{account.account_id}"
     assert (account.name, account.time_zone, account.roll_time) == ("new", "America/New_York", "17:00")
     assert account.disabled_at is None
@@ -66,7 +66,7 @@ async def test_a_disabled_account_takes_no_orders_but_cancels(gateway: Gateway) 
     accepted = await gateway.submit(create(), key="once")
     answer = await gateway.client.post(f"{gateway.account}/disable", json={"reason": "audit"})
     assert answer.status_code == 200
-    assert schemas.Account.model_validate_json(answer.content).disabled_at is not None
+    assert account_schemas.Account.model_validate_json(answer.content).disabled_at is not None
     for body in (create(), replace(intent_id)):
         refused = await gateway.submit(body)
         assert (refused.status_code, refused.json()["code"]) == (403, "control_refused")
@@ -92,7 +92,7 @@ async def test_a_disabled_account_takes_no_orders_but_cancels(gateway: Gateway) 
 async def test_an_account_gets_another_name_and_day(gateway: Gateway) -> None:
     answer = await gateway.client.patch(gateway.account, json={"name": "renamed", "time_zone": "Europe/Berlin"})
     assert answer.status_code == 200
-    account = schemas.Account.model_validate_json(answer.content)
+    account = account_schemas.Account.model_validate_json(answer.content)
     assert (account.name, account.time_zone, account.roll_time) == ("renamed", "Europe/Berlin", "00:00")
     taken = await gateway.client.patch(gateway.account, json={"name": "second"})
     assert (taken.status_code, taken.json()["code"]) == (409, "name_in_use")

@@ -4,7 +4,7 @@ import pytest
 from pydantic import BaseModel
 
 from dropcopy import proto as pb
-from dropcopyd.rest import schemas
+from dropcopyd.rest import account_schemas, instrument_schemas, order_schemas
 
 OURS = {
     "Order": {"created_at"},
@@ -24,10 +24,10 @@ OURS = {
 @pytest.mark.parametrize(
     ("message", "shape"),
     [
-        (pb.BrokerOrder, schemas.Order),
-        (pb.BrokerTrade, schemas.Trade),
-        (pb.BrokerPosition, schemas.Position),
-        (pb.IntentAction, schemas.IntentAction),
+        (pb.BrokerOrder, order_schemas.Order),
+        (pb.BrokerTrade, order_schemas.Trade),
+        (pb.BrokerPosition, account_schemas.Position),
+        (pb.IntentAction, order_schemas.IntentAction),
     ],
 )
 def test_records(message: type[pb.BrokerOrder], shape: type[BaseModel]) -> None:
@@ -40,4 +40,4 @@ def test_records(message: type[pb.BrokerOrder], shape: type[BaseModel]) -> None:
 )
 def test_instruments(name: str) -> None:
     fields = set(getattr(pb, name).DESCRIPTOR.fields_by_name)
-    assert set(getattr(schemas, name).model_fields) == fields | {"asset_class"}
+    assert set(getattr(instrument_schemas, name).model_fields) == fields | {"asset_class"}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dropcopyd.domain.limits import Limits
-from dropcopyd.rest import schemas
+from dropcopyd.rest import audit_schemas, control_schemas
 from tests.rest.gateway import Gateway, Tenants, create, opened
 
 
@@ -26,7 +26,7 @@ async def test_the_contracts_account_control(gateway: Gateway) -> None:
     path = of_account(gateway)
     answer = await put(gateway, path, {"manually_disabled": True, "manual_reason": "lunch"})
     assert answer.status_code == 200
-    schemas.AccountControl.model_validate_json(answer.content)
+    control_schemas.AccountControl.model_validate_json(answer.content)
     control = answer.json()
     assert control["account_id"] == gateway.tenants.account_id
     assert (control["manually_disabled"], control["manual_reason"], control["version"]) == (True, "lunch", 1)
@@ -34,7 +34,7 @@ async def test_the_contracts_account_control(gateway: Gateway) -> None:
     assert (refused.status_code, refused.json()["code"]) == (403, "control_refused")
     assert refused.json()["control"] == "manually_disabled"
     evaluation = await gateway.client.post("/v1/controls/evaluate", json={"account_id": gateway.tenants.account_id})
-    schemas.Evaluation.model_validate_json(evaluation.content)
+    control_schemas.Evaluation.model_validate_json(evaluation.content)
     assert evaluation.json()["allowed"] is False
     assert evaluation.json()["triggered"][0]["scope"] == {"Account": gateway.tenants.account_id}
     enable = {"manually_disabled": False}
@@ -51,7 +51,7 @@ async def test_limits_are_set_all_at_once_and_shown(gateway: Gateway) -> None:
     limits = {"order_quantity_max": "0.5", "blocked_symbols": ["MSFT"], "open_orders_max": 3}
     answer = await put(gateway, f"{of_account(gateway)}/limits", limits)
     assert answer.status_code == 200, answer.text
-    schemas.Control.model_validate_json(answer.content)
+    control_schemas.Control.model_validate_json(answer.content)
     assert answer.json()["limits"]["order_quantity_max"] == "0.5"
     assert answer.json()["limits"]["position_quantity_max"] is None
     refused = await gateway.submit(create())
@@ -68,7 +68,7 @@ async def test_limits_are_set_all_at_once_and_shown(gateway: Gateway) -> None:
     assert (await put(gateway, f"{of_account(gateway)}/limits", {}, 1)).status_code == 200
     assert (await gateway.submit(create())).status_code == 201
     page = await gateway.client.get("/v1/controls")
-    schemas.ControlPage.model_validate_json(page.content)
+    control_schemas.ControlPage.model_validate_json(page.content)
     assert len(page.json()["data"]) == 1
 
 
@@ -90,7 +90,7 @@ async def test_kill_cancel_all_and_release(gateway: Gateway) -> None:
     assert cancelled.json() == {"cancels": [], "withheld": 0}
     killed = await gateway.client.post(f"{gateway.account}/kill", json={"reason": "fat finger"})
     assert killed.status_code == 200, killed.text
-    schemas.Killed.model_validate_json(killed.content)
+    control_schemas.Killed.model_validate_json(killed.content)
     assert killed.json()["control"]["killed"] is True
     assert killed.json()["withheld"] == 1, "it had not left yet"
     assert intent_id
@@ -112,7 +112,7 @@ async def test_the_audit_log_is_paged_newest_first(gateway: Gateway) -> None:
     cursor: dict[str, str] = {}
     while True:
         page = await gateway.client.get("/v1/audit", params={"limit": "3", **cursor})
-        schemas.AuditPage.model_validate_json(page.content)
+        audit_schemas.AuditPage.model_validate_json(page.content)
         seen += page.json()["data"]
         if page.json()["next_cursor"] is None:
             break

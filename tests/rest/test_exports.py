@@ -19,7 +19,7 @@ import pytest
 from pyarrow import parquet
 
 from dropcopyd.domain.limits import Limits
-from dropcopyd.rest import columns, record_schemas, schemas, sheets
+from dropcopyd.rest import account_schemas, columns, order_schemas, record_schemas, sheets
 from dropcopyd.store.migrate import DATABASE_NAME
 from tests.rest.gateway import Gateway, Tenants, create, opened
 from tests.rest.test_pages import fill, walk
@@ -144,9 +144,9 @@ def test_what_is_not_free_text_is_an_amount_or_ours() -> None:
 @pytest.mark.parametrize(
     ("name", "shape"),
     [
-        ("orders", schemas.Order),
-        ("trades", schemas.Trade),
-        ("positions", schemas.Position),
+        ("orders", order_schemas.Order),
+        ("trades", order_schemas.Trade),
+        ("positions", account_schemas.Position),
         ("journal", record_schemas.JournalEntry),
     ],
 )

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from dropcopyd.rest import schemas
+from dropcopyd.rest import flatten_schemas, risk_schemas
 from tests.doubles import ManualClock
 from tests.rest.gateway import PATIENT, Gateway, Tenants, create, opened
 
@@ -14,7 +14,7 @@ async def test_a_flatten_is_a_resource_and_one_at_a_time(gateway: Gateway) -> No
     intent_id = await gateway.create()
     begun = await gateway.client.post(f"{gateway.account}/flatten", json={"reason": "enough", "timeout_s": 30})
     assert begun.status_code == 202, begun.text
-    schemas.Flatten.model_validate_json(begun.content)
+    flatten_schemas.Flatten.model_validate_json(begun.content)
     assert begun.headers["location"] == f"{gateway.account}/flattens/{begun.json()['flatten_id']}"
     again = await gateway.client.post(f"{gateway.account}/flatten", json={})
     assert again.json()["flatten_id"] == begun.json()["flatten_id"]
@@ -59,7 +59,7 @@ async def test_scopes_and_tenants(gateway: Gateway) -> None:
 
 async def test_risk_says_what_is_not_known(gateway: Gateway) -> None:
     answer = await gateway.client.get(f"{gateway.account}/risk")
-    schemas.AccountRisk.model_validate_json(answer.content)
+    risk_schemas.AccountRisk.model_validate_json(answer.content)
     assert answer.json()["currencies"] == []
 
 
@@ -90,7 +90,7 @@ async def test_flattens_are_walked_in_pages_both_ways(tmp_path: Path, tenants: T
         query: dict[str, Any] = {"limit": 2, "order": order}
         while True:
             page = await gateway.get("flattens", **query)
-            schemas.FlattenPage.model_validate(page)
+            flatten_schemas.FlattenPage.model_validate(page)
             walked += [one["flatten_id"] for one in page["data"]]
             if page["next_cursor"] is None:
                 break

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dropcopy import proto as pb
-from dropcopyd.rest import record_schemas, schemas
+from dropcopyd.rest import account_schemas, record_schemas
 from dropcopyd.store import keeping
 from dropcopyd.store import search as searching
 from dropcopyd.wire import event_json
@@ -204,5 +204,5 @@ async def test_an_unknown_order_has_no_timeline(gateway: Gateway) -> None:
 
 
 async def test_balances_have_their_shape(gateway: Gateway) -> None:
-    schemas.BalancePage.model_validate_json(json.dumps(await gateway.get("balances")))
+    account_schemas.BalancePage.model_validate_json(json.dumps(await gateway.get("balances")))
     await gateway.submit(create())

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dropcopyd.domain.report import Fee, Liquidity, OrderReport, ReportKind
-from dropcopyd.rest import schemas
+from dropcopyd.rest import account_schemas, order_schemas
 from dropcopyd.rest.cursor import make_cursor
 from tests.rest.gateway import Gateway, cancel, create, replace
 
@@ -171,12 +171,12 @@ async def test_every_answer_has_its_documented_shape(gateway: Gateway) -> None:
         intent_id = await gateway.create(**payload)
         await gateway.report(intent_id, fill("e1"))
         answer = await gateway.client.get(f"{gateway.account}/intents/{intent_id}")
-        schemas.IntentAction.model_validate_json(answer.content)
+        order_schemas.IntentAction.model_validate_json(answer.content)
     for path, model in (
-        ("orders", schemas.OrderPage),
-        ("trades", schemas.TradePage),
-        ("positions", schemas.PositionPage),
-        (f"intents/{intent_id}/actions", schemas.IntentActionPage),
+        ("orders", order_schemas.OrderPage),
+        ("trades", order_schemas.TradePage),
+        ("positions", account_schemas.PositionPage),
+        (f"intents/{intent_id}/actions", order_schemas.IntentActionPage),
     ):
         answer = await gateway.client.get(f"{gateway.account}/{path}")
         page = model.model_validate_json(answer.content)

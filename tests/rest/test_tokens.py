@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from dropcopyd.rest import schemas
+from dropcopyd.rest import token_schemas
 from tests.rest.gateway import Gateway
 
 
@@ -17,7 +17,7 @@ async def test_a_token_reads_what_its_key_reads_and_no_more(gateway: Gateway) ->
     answer = await mint(gateway, {"scopes": ["records:read"], "account_ids": [gateway.tenants.account_id]})
     assert answer.status_code == 201
     assert answer.headers["cache-control"] == "no-store"
-    token = schemas.Token.model_validate_json(answer.content)
+    token = token_schemas.Token.model_validate_json(answer.content)
     assert [scope.value for scope in token.scopes] == ["records:read"]
     left_s = (datetime.fromisoformat(token.expires_at) - datetime.now(UTC)).total_seconds()
     assert 600 < left_s <= 900

@@ -4,8 +4,9 @@ Job: turn a request into a parsed command or a page of records, and whatever goe
 
 `gate` admits a request to an account, `body` reads its bytes and strict JSON, `command` makes a submit of them. `write`
 and `read` are the routes, `events` the account's stream as server-sent events; `cursor` and `times` spell their values.
-`submission` and `schemas` are the shapes as documented, `render` makes answers of domain records, `errors` maps codes
-to HTTP. `openapi` and `docs` describe it all, `app` puts it together, `protocol` and `server` put it on a socket.
+`submission`, `*_bodies` and `*_schemas` are the shapes as documented, made of `shapes`, `render` makes answers of
+domain records, `errors` maps codes to HTTP. `openapi` and `docs` describe it all, `app` puts it together, `protocol`
+and `server` put it on a socket.
 
 Invariants:
 - Order of checks: key, rate, scope, account, idempotency key, body; a submit that the rate refuses is refused after

@@ -7,8 +7,8 @@ from starlette.responses import Response
 
 from dropcopyd.domain.account import Account, Organization, Scope
 from dropcopyd.errors import Code
+from dropcopyd.rest import account_schemas, openapi, render
 from dropcopyd.rest import admin_bodies as bodies
-from dropcopyd.rest import openapi, render, schemas
 from dropcopyd.rest.body import read_json
 from dropcopyd.rest.control_bodies import read
 from dropcopyd.rest.gate import Dependencies, admit, answer, identify, refuse_unknown_parameters
@@ -35,14 +35,14 @@ class AccountRoutes:
              None, Scope.RECORDS_READ),
             ("PATCH", "/v1/organization", self.rename_organization, "Rename the organization", bodies.Organization,
              200, (*of_all, *body), bodies.ChangeOrganization, admin),
-            ("POST", "/v1/accounts", self.add_account, "Open an account", schemas.Account, 201,
+            ("POST", "/v1/accounts", self.add_account, "Open an account", account_schemas.Account, 201,
              (*of_all, *body, *name, Code.NOT_SUPPORTED, Code.ORGANIZATION_LIMIT_EXCEEDED),
              bodies.CreateAccount, admin),
-            ("PATCH", ACCOUNT, self.change_account, "Change an account's name or day", schemas.Account, 200,
+            ("PATCH", ACCOUNT, self.change_account, "Change an account's name or day", account_schemas.Account, 200,
              (*of_account, *body, *name), bodies.ChangeAccount, admin),
-            ("POST", f"{ACCOUNT}/disable", self.disable_account, "Take no more orders", schemas.Account, 200,
+            ("POST", f"{ACCOUNT}/disable", self.disable_account, "Take no more orders", account_schemas.Account, 200,
              (*of_account, *body), bodies.SwitchAccount, admin),
-            ("POST", f"{ACCOUNT}/enable", self.enable_account, "Take orders again", schemas.Account, 200,
+            ("POST", f"{ACCOUNT}/enable", self.enable_account, "Take orders again", account_schemas.Account, 200,
              (*of_account, *body), bodies.SwitchAccount, admin),
         )  # fmt: skip
         for method, path, endpoint, summary, model, status, codes, shape, scope in described:

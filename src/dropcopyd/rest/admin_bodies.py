@@ -10,7 +10,7 @@ from dropcopyd.domain.attenuation import UNATTENUATED, Attenuation
 from dropcopyd.domain.order import OrderSide
 from dropcopyd.flow.registrar import AccountRequest, PaperRequest
 from dropcopyd.rest.control_bodies import Positive, Reason, Symbol
-from dropcopyd.rest.schemas import Amount, Shape, Time, Uuid
+from dropcopyd.rest.shapes import Amount, Shape, Time, Uuid
 
 Name = Annotated[
     str,

@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from dropcopyd.errors import Code, DropcopyError
 from dropcopyd.observe import remembering
 from dropcopyd.ports import Clock
-from dropcopyd.rest import docs, openapi, schemas
+from dropcopyd.rest import docs, openapi, shapes
 from dropcopyd.rest.accounts import AccountRoutes
 from dropcopyd.rest.armings import ArmingRoutes
 from dropcopyd.rest.breaks import BreakRoutes
@@ -163,7 +163,7 @@ def _service_router(dependencies: Dependencies) -> APIRouter:
             endpoint,
             summary=summary,
             response_model=None,
-            responses=openapi.answers(200, schemas.Health, summary, codes),
+            responses=openapi.answers(200, shapes.Health, summary, codes),
         )
     text = {"description": "Prometheus text format", "content": {"text/plain": {"schema": {"type": "string"}}}}
     router.add_api_route(

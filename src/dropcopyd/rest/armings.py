@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from dropcopyd.domain.account import Scope
 from dropcopyd.domain.arming import Arming
-from dropcopyd.rest import openapi, schemas
+from dropcopyd.rest import arming_schemas, openapi
 from dropcopyd.rest.gate import Dependencies, admit, answer, query_parameter
 from dropcopyd.rest.times import render_time
 
@@ -37,7 +37,7 @@ class ArmingRoutes:
             summary="Cancel on disconnect: what streams have armed",
             description="Armed by a stream (docs/controls.md). All on one page: their number is bounded.",
             response_model=None,
-            responses=openapi.answers(200, schemas.ArmingPage, "The armings", openapi.ADMISSION_CODES),
+            responses=openapi.answers(200, arming_schemas.ArmingPage, "The armings", openapi.ADMISSION_CODES),
             openapi_extra=openapi.details(openapi.ACCOUNT_ID, scope=Scope.RECORDS_READ),
         )
         router.add_api_route(

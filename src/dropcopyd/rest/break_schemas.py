@@ -12,8 +12,9 @@ from dropcopyd.domain.breaks import BreakKind
 from dropcopyd.domain.instrument import AssetClass
 from dropcopyd.domain.order import OrderSide
 from dropcopyd.domain.reconciliation import BreakStatus, Closing, Figure, ResolutionAction, Trigger, Verdict
+from dropcopyd.rest.account_schemas import Position
 from dropcopyd.rest.control_bodies import Whole
-from dropcopyd.rest.schemas import Amount, Position, Shape, Time, Uuid
+from dropcopyd.rest.shapes import Amount, Shape, Time, Uuid
 
 _AMOUNT = r"[0-9]{1,20}(\.[0-9]{1,18})?$"
 Signed = Annotated[str, Field(pattern=f"^-?{_AMOUNT}", description="An exact decimal, never a JSON number.")]

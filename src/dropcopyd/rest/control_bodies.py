@@ -13,7 +13,7 @@ from dropcopyd.domain.order import OrderSide
 from dropcopyd.errors import InvalidError
 from dropcopyd.flow.flatten import DEADLINE_S, DEADLINE_S_MAX
 from dropcopyd.rest.body import Number
-from dropcopyd.rest.schemas import Shape, Uuid
+from dropcopyd.rest.shapes import Shape, Uuid
 
 _Body = TypeVar("_Body", bound=BaseModel)
 _SYMBOL: Final = re.compile(r"[!-~]{1,64}", re.ASCII)

@@ -12,7 +12,7 @@ from dropcopyd.domain.order import OrderSide
 from dropcopyd.errors import Code, InvalidError
 from dropcopyd.flow.access import parse_uuid
 from dropcopyd.flow.masscancel import CancelFilter, Cancelled
-from dropcopyd.rest import control_bodies, cursor, openapi, schemas
+from dropcopyd.rest import audit_schemas, control_bodies, control_schemas, cursor, openapi
 from dropcopyd.rest.body import read_json
 from dropcopyd.rest.gate import (
     Dependencies,
@@ -48,13 +48,13 @@ class ControlRoutes:
         of_account = (*openapi.ADMISSION_CODES, *openapi.BODY_CODES)
         of_all = (*openapi.ORGANIZATION_CODES, *openapi.BODY_CODES)
         switch, limit = control_bodies.Switch, control_bodies.Limits
-        control, killed, full = schemas.Control, schemas.Killed, Code.ORGANIZATION_LIMIT_EXCEEDED
+        control, killed, full = control_schemas.Control, control_schemas.Killed, Code.ORGANIZATION_LIMIT_EXCEEDED
         described: tuple[tuple[str, str, Any, str, Any, Any, Any, Scope], ...] = (
-            ("GET", "/v1/controls", self.controls, "All controls", schemas.ControlPage, openapi.ORGANIZATION_CODES,
-             None, read),
-            ("POST", "/v1/controls/evaluate", self.evaluate, "What would stop an order now", schemas.Evaluation,
+            ("GET", "/v1/controls", self.controls, "All controls", control_schemas.ControlPage,
+             openapi.ORGANIZATION_CODES, None, read),
+            ("POST", "/v1/controls/evaluate", self.evaluate, "What would stop an order now", control_schemas.Evaluation,
              (*of_all, Code.ACCOUNT_NOT_FOUND), control_bodies.Evaluate, read),
-            ("PUT", _ACCOUNT, self.switch_account, "Disable or enable an account", schemas.AccountControl,
+            ("PUT", _ACCOUNT, self.switch_account, "Disable or enable an account", control_schemas.AccountControl,
              (*of_account, *_VERSION_CODES), switch, edit),
             ("PUT", f"{_ACCOUNT}/limits", self.limit_account, "Set an account's limits", control,
              (*of_account, *_VERSION_CODES), limit, edit),
@@ -67,7 +67,7 @@ class ControlRoutes:
             ("PUT", "/v1/controls/symbols/{symbol}/limits", self.limit_symbol, "Set a symbol's limits", control,
              (*of_all, *_VERSION_CODES, full), limit, edit),
             ("POST", "/v1/accounts/{account_id}/cancel-all", self.cancel_all, "Cancel every working order",
-             schemas.Cancelled, (*of_account, *_HALTED), control_bodies.CancelAll, trade),
+             control_schemas.Cancelled, (*of_account, *_HALTED), control_bodies.CancelAll, trade),
             ("POST", "/v1/accounts/{account_id}/kill", self.kill_account, "Kill an account", killed,
              (*of_account, *_HALTED), control_bodies.Kill, edit),
             ("DELETE", "/v1/accounts/{account_id}/kill", self.release_account, "Release an account's kill", control,
@@ -76,7 +76,7 @@ class ControlRoutes:
              control_bodies.Kill, edit),
             ("DELETE", "/v1/kill", self.release_organization, "Release the organization's kill", control,
              (*openapi.ORGANIZATION_CODES, *_VERSION_CODES), None, edit),
-            ("GET", "/v1/audit", self.audit, "The audit log, newest first", schemas.AuditPage,
+            ("GET", "/v1/audit", self.audit, "The audit log, newest first", audit_schemas.AuditPage,
              (*openapi.ORGANIZATION_CODES, Code.INVALID_CURSOR), None, read),
         )  # fmt: skip
         for method, path, endpoint, summary, model, codes, body, scope in described:

@@ -9,7 +9,7 @@ from dropcopyd.domain import money
 from dropcopyd.domain.account import Scope
 from dropcopyd.domain.flatten import Flatten, FlattenLeg
 from dropcopyd.errors import Code
-from dropcopyd.rest import control_bodies, openapi, schemas
+from dropcopyd.rest import control_bodies, flatten_schemas, openapi
 from dropcopyd.rest import listing as lists
 from dropcopyd.rest.body import read_json
 from dropcopyd.rest.gate import Dependencies, admit, answer, uuid_parameter
@@ -45,7 +45,7 @@ class FlattenRoutes:
             description="One at a time: asked again while it runs, the one under way is answered.",
             response_model=None,
             responses=openapi.answers(
-                202, schemas.Flatten, "It is under way.", (*openapi.ADMISSION_CODES, *body_codes)
+                202, flatten_schemas.Flatten, "It is under way.", (*openapi.ADMISSION_CODES, *body_codes)
             ),
             openapi_extra=openapi.details(
                 openapi.ACCOUNT_ID, body=control_bodies.FlattenAccount, scope=Scope.INTENTS_EDIT
@@ -55,7 +55,7 @@ class FlattenRoutes:
             router,
             "/v1/accounts/{account_id}/flattens",
             self.flattens,
-            schemas.FlattenPage,
+            flatten_schemas.FlattenPage,
             (*openapi.ADMISSION_CODES, Code.INVALID_CURSOR),
             "Flattens, the newest first",
             [openapi.ACCOUNT_ID, *lists.FLATTENS.described],
@@ -67,7 +67,7 @@ class FlattenRoutes:
             summary="A flatten, as far as it is",
             response_model=None,
             responses=openapi.answers(
-                200, schemas.Flatten, "The flatten", (*openapi.ADMISSION_CODES, Code.FLATTEN_NOT_FOUND)
+                200, flatten_schemas.Flatten, "The flatten", (*openapi.ADMISSION_CODES, Code.FLATTEN_NOT_FOUND)
             ),
             openapi_extra=openapi.details(openapi.ACCOUNT_ID, openapi.FLATTEN_ID, scope=Scope.RECORDS_READ),
         )

@@ -14,8 +14,8 @@ from dropcopyd.domain.order import Order
 from dropcopyd.domain.position import Position
 from dropcopyd.errors import Code
 from dropcopyd.record import AccountRecord, Hit, JournalEntry, StateThen, TimelineEntry
+from dropcopyd.rest import account_schemas, openapi, record_schemas, render
 from dropcopyd.rest import listing as lists
-from dropcopyd.rest import openapi, record_schemas, render, schemas
 from dropcopyd.rest.errors import parameter_error
 from dropcopyd.rest.gate import (
     Dependencies,
@@ -90,7 +90,13 @@ class HistoryRoutes:
             [account, _AS_OF],
         )
         described_route(
-            router, f"{ACCOUNT}/balances", self.balances, schemas.BalancePage, _ONE, "Balances, by currency", [account]
+            router,
+            f"{ACCOUNT}/balances",
+            self.balances,
+            account_schemas.BalancePage,
+            _ONE,
+            "Balances, by currency",
+            [account],
         )
         described_route(
             router,
@@ -147,7 +153,7 @@ class HistoryRoutes:
 
 
 def journal_entry(entry: JournalEntry) -> Json:
-    """`schemas.JournalEntry`: the event in protobuf's JSON form, as over server-sent events, and its bytes."""
+    """`record_schemas.JournalEntry`: the event in protobuf's JSON form, as over server-sent events, and its bytes."""
     _, event = event_json(entry.payload)
     return {
         **_place(entry),
@@ -168,7 +174,7 @@ def _timeline_entry(entry: TimelineEntry) -> Json:
 
 
 def state_json(then: StateThen) -> Json:
-    """`schemas.State`, without the account."""
+    """`record_schemas.State`, without the account."""
     orders = (
         {**decode.event(one.payload, render_time), "created_at": render_time(one.created_at_ns)}
         for one in then.orders

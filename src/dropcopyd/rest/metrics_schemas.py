@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from dropcopyd.domain.instrument import AssetClass
-from dropcopyd.rest.schemas import Amount, Shape, Time, Uuid
+from dropcopyd.rest.shapes import Amount, Shape, Time, Uuid
 
 
 class Latency(Shape):

@@ -10,7 +10,7 @@ from pydantic.json_schema import models_json_schema
 
 from dropcopyd.domain.account import Scope
 from dropcopyd.errors import Code
-from dropcopyd.rest import admin_bodies, break_schemas, control_bodies, paper_bodies, schemas, submission
+from dropcopyd.rest import admin_bodies, break_schemas, control_bodies, paper_bodies, shapes, submission
 from dropcopyd.rest.errors import PROBLEM_MEDIA_TYPE, RETRY_AFTER_S, STATUS
 
 Json = dict[str, Any]
@@ -188,7 +188,7 @@ def document(app: FastAPI) -> Json:
         *((body, "validation") for body in (*CONTROL_BODIES, *PAPER_BODIES, *admin_bodies.BODIES)),
         (break_schemas.Resolve, "validation"),
         (break_schemas.SetInterval, "validation"),
-        (schemas.Problem, "validation"),
+        (shapes.Problem, "validation"),
     ]
     _, shared = models_json_schema(models, ref_template=_REF)
     components = result.setdefault("components", {})

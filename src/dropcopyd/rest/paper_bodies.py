@@ -12,7 +12,7 @@ from dropcopyd.domain.instrument import AssetClass
 from dropcopyd.domain.paper import NOTE_LENGTH_MAX, AdjustmentRequest, SplitRatio
 from dropcopyd.flow.paper import AskedQuote, Named
 from dropcopyd.rest.command import SYMBOL
-from dropcopyd.rest.schemas import Amount, Shape, Time, Uuid
+from dropcopyd.rest.shapes import Amount, Shape, Time, Uuid
 
 QUOTES_MAX = 100
 

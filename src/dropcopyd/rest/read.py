@@ -9,8 +9,8 @@ from starlette.responses import Response
 
 from dropcopyd.domain.account import Scope
 from dropcopyd.errors import Code, NotFoundError
+from dropcopyd.rest import account_schemas, openapi, order_schemas, render
 from dropcopyd.rest import listing as lists
-from dropcopyd.rest import openapi, render, schemas
 from dropcopyd.rest.gate import (
     Dependencies,
     admit,
@@ -72,16 +72,16 @@ class ReadRoutes:
             (
                 "/v1/accounts",
                 self.accounts,
-                schemas.AccountPage,
+                account_schemas.AccountPage,
                 ORGANIZATION_PAGE_CODES,
                 "Accounts, by name",
                 lists.ACCOUNTS.described,
             ),
-            (ACCOUNT, self.account, schemas.Account, _ONE, "One account", account),
+            (ACCOUNT, self.account, account_schemas.Account, _ONE, "One account", account),
             (
                 f"{ACCOUNT}/intents",
                 self.intents,
-                schemas.IntentActionPage,
+                order_schemas.IntentActionPage,
                 _PAGE,
                 "Intents, each with its latest action, newest first",
                 [*account, *lists.INTENTS.described],
@@ -89,7 +89,7 @@ class ReadRoutes:
             (
                 _INTENT,
                 self.intent,
-                schemas.IntentAction,
+                order_schemas.IntentAction,
                 (*_ONE, Code.INTENT_NOT_FOUND),
                 "The latest action of an intent",
                 _INTENT_PARAMETERS,
@@ -97,7 +97,7 @@ class ReadRoutes:
             (
                 f"{_INTENT}/actions",
                 self.actions,
-                schemas.IntentActionPage,
+                order_schemas.IntentActionPage,
                 (*_PAGE, Code.INTENT_NOT_FOUND),
                 "All actions of an intent, ascending seq",
                 [*_INTENT_PARAMETERS, *lists.ACTIONS.described],
@@ -105,7 +105,7 @@ class ReadRoutes:
             (
                 f"{ACCOUNT}/orders",
                 self.orders,
-                schemas.OrderPage,
+                order_schemas.OrderPage,
                 _PAGE,
                 "Orders, newest first",
                 [*account, *lists.ORDERS.described],
@@ -113,7 +113,7 @@ class ReadRoutes:
             (
                 _ORDER,
                 self.order,
-                schemas.Order,
+                order_schemas.Order,
                 (*_ONE, Code.ORDER_NOT_FOUND),
                 "One order",
                 [*account, openapi.ORDER_ID],
@@ -121,7 +121,7 @@ class ReadRoutes:
             (
                 f"{ACCOUNT}/positions",
                 self.positions,
-                schemas.PositionPage,
+                account_schemas.PositionPage,
                 _PAGE,
                 "Positions, flat ones too",
                 [*account, *lists.POSITIONS.described],
@@ -129,7 +129,7 @@ class ReadRoutes:
             (
                 f"{ACCOUNT}/trades",
                 self.trades,
-                schemas.TradePage,
+                order_schemas.TradePage,
                 _PAGE,
                 "Executions, newest first",
                 [*account, *lists.TRADES.described],

@@ -1,6 +1,6 @@
 """The shapes of what the record answers beyond plain records: journal, timelines, past states, search.
 
-They describe, as `schemas` does; a test proves every answer to be one of these.
+They describe, as all `shapes` do; a test proves every answer to be one of these.
 """
 
 from typing import Any
@@ -9,7 +9,9 @@ from pydantic import Field
 
 from dropcopyd.domain.account import AccountConnection
 from dropcopyd.domain.event import EventType
-from dropcopyd.rest.schemas import Account, Balance, IntentAction, Order, Position, Shape, Time, Trade, Uuid
+from dropcopyd.rest.account_schemas import Account, Balance, Position
+from dropcopyd.rest.order_schemas import IntentAction, Order, Trade
+from dropcopyd.rest.shapes import Shape, Time, Uuid
 
 
 class CommandRecord(IntentAction):

@@ -1,4 +1,4 @@
-"""Domain records as the JSON objects that `schemas` documents: amounts and times as strings, unknown as null."""
+"""Domain records as the JSON objects that the `*_schemas` document: amounts and times as strings, unknown as null."""
 
 from decimal import Decimal
 from typing import Any
@@ -18,7 +18,7 @@ Json = dict[str, Any]
 
 
 def intent_action(command: Command) -> Json:
-    """`schemas.IntentAction`."""
+    """`order_schemas.IntentAction`."""
     terms = command.terms
     return {
         "account_id": command.account_id,
@@ -50,7 +50,7 @@ def intent_action(command: Command) -> Json:
 
 
 def command(record: Command) -> Json:
-    """`schemas.CommandRecord`: an action with who asked, its broker command id and the stamps of its legs."""
+    """`record_schemas.CommandRecord`: an action with who asked, its broker command id and the stamps of its legs."""
     stamps = record.stamps
     return {
         **intent_action(record),
@@ -64,7 +64,7 @@ def command(record: Command) -> Json:
 
 
 def balance(record: Balance) -> Json:
-    """`schemas.Balance`."""
+    """`account_schemas.Balance`."""
     return {
         "account_id": record.account_id,
         "organization_id": record.organization_id,
@@ -79,7 +79,7 @@ def balance(record: Balance) -> Json:
 
 
 def account(record: AccountRecord) -> Json:
-    """`schemas.Account`."""
+    """`account_schemas.Account`."""
     return {
         "account_id": record.account.account_id,
         "organization_id": record.account.organization_id,
@@ -101,7 +101,7 @@ def account(record: AccountRecord) -> Json:
 
 
 def order(record: Order) -> Json:
-    """`schemas.Order`."""
+    """`order_schemas.Order`."""
     terms = record.terms
     return {
         "order_id": record.order_id,
@@ -141,7 +141,7 @@ def order(record: Order) -> Json:
 
 
 def trade(record: Trade) -> Json:
-    """`schemas.Trade`."""
+    """`order_schemas.Trade`."""
     return {
         "account_id": record.account_id,
         "order_id": record.external_order_id,
@@ -169,7 +169,7 @@ def trade(record: Trade) -> Json:
 
 
 def position(record: Position) -> Json:
-    """`schemas.Position`."""
+    """`account_schemas.Position`."""
     return {
         "account_id": record.account_id,
         "symbol": record.instrument.symbol,
@@ -188,7 +188,7 @@ def position(record: Position) -> Json:
 
 
 def instrument(record: Instrument) -> Json:
-    """`schemas.Instrument`: the asset class, the symbol, and what the contract says of the class."""
+    """`instrument_schemas.Instrument`: the asset class, the symbol, and what the contract says of the class."""
     return {"asset_class": record.asset_class, "symbol": record.symbol} | _terms(record)
 
 

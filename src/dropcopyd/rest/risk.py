@@ -9,7 +9,7 @@ from starlette.responses import Response
 from dropcopyd.domain import money
 from dropcopyd.domain.account import Scope
 from dropcopyd.domain.losses import Standing
-from dropcopyd.rest import openapi, schemas
+from dropcopyd.rest import openapi, risk_schemas
 from dropcopyd.rest.gate import Dependencies, admit, answer
 from dropcopyd.rest.times import render_time
 
@@ -31,7 +31,7 @@ class RiskRoutes:
             methods=["GET"],
             summary="Daily profit and drawdown, by currency, at the prices of now",
             response_model=None,
-            responses=openapi.answers(200, schemas.AccountRisk, "The figures", openapi.ADMISSION_CODES),
+            responses=openapi.answers(200, risk_schemas.AccountRisk, "The figures", openapi.ADMISSION_CODES),
             openapi_extra=openapi.details(openapi.ACCOUNT_ID, scope=Scope.RECORDS_READ),
         )
         return router

@@ -9,7 +9,7 @@ from dropcopyd.domain.account import Scope
 from dropcopyd.errors import Code
 from dropcopyd.flow.session.requests import Scope as Subscription
 from dropcopyd.flow.streams import OpenStream
-from dropcopyd.rest import openapi, schemas
+from dropcopyd.rest import openapi, stream_schemas
 from dropcopyd.rest.gate import Dependencies, answer, identify, refuse_unknown_parameters, uuid_parameter
 from dropcopyd.rest.times import render_time
 
@@ -38,7 +38,7 @@ class StreamRoutes:
             summary="The organization's open streams, oldest first",
             description="All of them on one page: the stream quota bounds their number.",
             response_model=None,
-            responses=openapi.answers(200, schemas.StreamPage, "The open streams", _CODES),
+            responses=openapi.answers(200, stream_schemas.StreamPage, "The open streams", _CODES),
             openapi_extra=openapi.details(scope=Scope.STREAM_READ),
         )
         router.add_api_route(

@@ -8,7 +8,7 @@ from dropcopyd.domain.account import Scope
 from dropcopyd.domain.instrument import AssetClass
 from dropcopyd.domain.order import OrderSide, OrderVenue
 from dropcopyd.rest.command import REFERENCE_LENGTH_MAX, SYMBOL
-from dropcopyd.rest.schemas import Shape, Uuid
+from dropcopyd.rest.shapes import Shape, Uuid
 
 AmountAsked = Annotated[
     str,

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from dropcopyd.domain.account import Scope
 from dropcopyd.errors import Code, InvalidError
 from dropcopyd.flow.access import parse_uuid
-from dropcopyd.rest import openapi, schemas, submission
+from dropcopyd.rest import openapi, submission, token_schemas
 from dropcopyd.rest.body import Number, read_json
 from dropcopyd.rest.gate import Dependencies, answer, authenticated, counted, refuse_unknown_parameters
 from dropcopyd.rest.times import render_time
@@ -46,7 +46,7 @@ class TokenRoutes:
             summary="Mint a short-lived bearer token from an API key",
             description="For browsers and other places where the key should not go: never more than the key may do.",
             response_model=None,
-            responses=openapi.answers(201, schemas.Token, "The token, shown only now.", _CODES, location=None),
+            responses=openapi.answers(201, token_schemas.Token, "The token, shown only now.", _CODES, location=None),
             openapi_extra=openapi.details(body=submission.MintToken, is_key_only=True),
         )
         return router

@@ -9,7 +9,7 @@ from starlette.routing import Route
 from dropcopyd.domain.account import Scope
 from dropcopyd.errors import Code, DropcopyError
 from dropcopyd.flow.rates import Policy
-from dropcopyd.rest import openapi, schemas, submission
+from dropcopyd.rest import openapi, order_schemas, submission
 from dropcopyd.rest.body import idempotency_key, read_json
 from dropcopyd.rest.command import parse_submit
 from dropcopyd.rest.gate import (
@@ -73,7 +73,7 @@ class WriteRoutes:
             summary="Submit a command: a new order, a replace or a cancel",
             description="Answered once the command is durable, whether or not the broker is connected.",
             response_model=None,
-            responses=openapi.answers(201, schemas.IntentAccepted, "The command is durable.", _CODES),
+            responses=openapi.answers(201, order_schemas.IntentAccepted, "The command is durable.", _CODES),
             openapi_extra=openapi.details(
                 openapi.ACCOUNT_ID, openapi.IDEMPOTENCY_KEY, body=submission.SubmitIntent, scope=Scope.INTENTS_EDIT
             ),
