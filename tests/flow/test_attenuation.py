@@ -19,8 +19,8 @@ from dropcopyd.domain.keys import KeySettings
 from dropcopyd.domain.order import OrderSide, OrderType
 from dropcopyd.domain.report import ReportKind
 from dropcopyd.errors import Code
-from dropcopyd.flow.intake import AmendRequest, CreateRequest, SubmitRequest
 from dropcopyd.flow.refusals import ControlError
+from dropcopyd.flow.submits import AmendRequest, CreateRequest, SubmitRequest
 from dropcopyd.store.admin import Admin
 from tests.domain.build import START_NS, limit_terms, report, trade
 from tests.doubles import ManualClock, SequentialIds

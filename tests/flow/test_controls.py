@@ -16,9 +16,9 @@ from dropcopyd.domain.instrument import key_of
 from dropcopyd.domain.order import ActionType, OrderSide, OrderStatus
 from dropcopyd.domain.report import OrderReport, ReportedOrder, ReportKind, Unknown
 from dropcopyd.errors import Code, DropcopyError
-from dropcopyd.flow.intake import AmendRequest, SubmitRequest
 from dropcopyd.flow.masscancel import CancelFilter, MassCancel
 from dropcopyd.flow.refusals import ControlError
+from dropcopyd.flow.submits import AmendRequest, SubmitRequest
 from tests.domain.build import AAPL, START_NS, limit_terms, report, trade
 from tests.flow.trading import ONE, Gateway, create, never, trading
 from tests.store.build import ORGANIZATIONS, account, make_folder

@@ -15,7 +15,7 @@ from dropcopyd.domain.limits import Limits
 from dropcopyd.domain.order import OrderSide, OrderType, TimeInForce
 from dropcopyd.domain.report import BrokerCapabilities
 from dropcopyd.errors import Code, DropcopyError, InvalidError, NotFoundError
-from dropcopyd.flow.intake import AmendRequest, SubmitRequest, first_difference
+from dropcopyd.flow.submits import AmendRequest, SubmitRequest, first_difference
 from dropcopyd.record import Listing, Sort
 from dropcopyd.store.migrate import DATABASE_NAME
 from tests.domain.build import START_NS, limit_terms
@@ -178,7 +178,7 @@ async def test_twins_of_a_commit_that_failed_fail_alike_and_leave_nothing(gatewa
         await gateway.submit(create(), "k")
     assert refusal.value.code is Code.ACCOUNT_HALTED
     assert await orders(gateway) == 0
-    assert gateway.intake._in_flight == {}
+    assert gateway.intake._keys._committing == {}
 
 
 @pytest.mark.parametrize("turns", range(14))

@@ -16,10 +16,10 @@ from dropcopyd.domain.instrument import Instrument
 from dropcopyd.domain.order import ActionType, OrderSide
 from dropcopyd.domain.report import ReportKind
 from dropcopyd.flow.flatten import Flattener
-from dropcopyd.flow.intake import SubmitRequest
 from dropcopyd.flow.losses import LossWatch
 from dropcopyd.flow.masscancel import MassCancel
 from dropcopyd.flow.refusals import ControlError
+from dropcopyd.flow.submits import SubmitRequest
 from dropcopyd.system import RandomIds
 from tests.domain.build import START_NS, report, trade
 from tests.doubles import ManualClock, SequentialIds

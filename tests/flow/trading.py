@@ -25,9 +25,10 @@ from dropcopyd.domain.report import (
 from dropcopyd.flow.controls import Controls
 from dropcopyd.flow.dispatch import Dispatcher
 from dropcopyd.flow.ingest import Ingest
-from dropcopyd.flow.intake import AmendRequest, CreateRequest, Intake, SubmitRequest
+from dropcopyd.flow.intake import Intake
 from dropcopyd.flow.judging import References
 from dropcopyd.flow.ownership import Actor, Actors
+from dropcopyd.flow.submits import AmendRequest, CreateRequest, SubmitRequest
 from dropcopyd.observe import Metrics
 from dropcopyd.ports import Broker, BrokerListener, Clock, Committed, Failpoints, Submission
 from dropcopyd.record import Listing, Sort

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from dropcopyd.domain.order import OrderTerms, OrderType, TimeInForce
 from dropcopyd.domain.order_rules import SPECS, accepted_times, cell_of, spec_name
 from dropcopyd.errors import Code, InvalidError
-from dropcopyd.flow.intake import CreateRequest
+from dropcopyd.flow.submits import CreateRequest
 from dropcopyd.rest.body import parse_json
 from dropcopyd.rest.command import parse_submit
 from dropcopyd.rest.submission import SubmitIntent

@@ -26,8 +26,9 @@ from dropcopyd.errors import DropcopyError
 from dropcopyd.flow.controls import Controls
 from dropcopyd.flow.dispatch import Dispatcher
 from dropcopyd.flow.ingest import Ingest
-from dropcopyd.flow.intake import AmendRequest, CreateRequest, Intake, SubmitRequest
+from dropcopyd.flow.intake import Intake
 from dropcopyd.flow.ownership import Actors
+from dropcopyd.flow.submits import AmendRequest, CreateRequest, SubmitRequest
 from dropcopyd.node import packaged_instruments
 from dropcopyd.observe import Metrics
 from dropcopyd.ports import Clock, Committed

@@ -26,7 +26,7 @@ from dropcopyd.domain.order_rules import (
 )
 from dropcopyd.errors import Code, InvalidError
 from dropcopyd.flow.access import parse_uuid
-from dropcopyd.flow.intake import AmendRequest, CreateRequest, SubmitRequest
+from dropcopyd.flow.submits import AmendRequest, CreateRequest, SubmitRequest
 from dropcopyd.rest.body import Number
 from dropcopyd.rest.times import parse_time
 
