@@ -4,8 +4,9 @@ It stands where a real broker stands. Its book is its own file and commits separ
 gateway can die between "sent" and "acknowledged" and finds here, on its return, what really happened.
 
 - `records`: the nouns: quotes, orders, answers, and `Decision`, everything that one decision changes.
-- `exchange`: the commands, pure; no I/O, no clock. `floor` has the orders in their places: `queues` (price, then time),
-  `triggers` (stops), `auction` (one price for all); `rules` and `staging` say what is taken and when it is live.
+- `exchange`: the commands, pure; no I/O, no clock. `floor` moves and trades the orders, `places` has where each is:
+  `queues` (price, then time), `triggers` (stops), `auction` (one price for all); `rules` and `staging` say what is
+  taken and when it is live.
 - `sessions`, `calendars`: the hours of every instrument, always or as their exchanges keep them.
 - `plan`, `fills`, `funding`, `chance`: an account's profile, seed, money and parameters, and what follows from them.
 - `scenario`, `scripts`, `runs`: orders that a script moves; `mishaps`: busts, corrections and late fills by chance.

@@ -1,26 +1,24 @@
-"""Where the orders of the exchange are: resting, waiting for their trigger, their hours or their auction.
+"""How the orders of the exchange move and trade: resting, waiting for their trigger, their hours or their auction.
 
-Each order is in one place. Time moves them (`pass_time`), quotes trade them (`show`), commands put them in (`enter`)
+`places` has where each is. Time moves them (`pass_time`), quotes trade them (`show`), commands put them in (`enter`)
 and take them out (`leave`). An order trades with the quote that stands when it goes live and with later ones. After a
 restart everything is where its terms and the time put it, and trades with what comes next.
 """
 
 from dataclasses import replace
 from decimal import Decimal
-from enum import StrEnum
 from fractions import Fraction
-from heapq import heappop, heappush
 
 from dropcopyd.brokers.paper.calling import trade_at_one_price
 from dropcopyd.brokers.paper.fills import displayed_to, place_of, tradable, tradable_at_rest
 from dropcopyd.brokers.paper.funding import is_scripted
+from dropcopyd.brokers.paper.places import Place, Places, is_resting_stop
 from dropcopyd.brokers.paper.queues import Queues, Rank
 from dropcopyd.brokers.paper.records import Image, MarketKey, PaperOrder, PaperStatus, Quote, Reason, Standing
 from dropcopyd.brokers.paper.rules import (
     expiration_of,
     is_all_or_nothing,
     is_marketable,
-    is_stop,
     limit_of,
     place_on_the_way,
     price_at,
@@ -35,48 +33,27 @@ from dropcopyd.domain.order import OrderSide, OrderType, TimeInForce
 from dropcopyd.domain.report import Liquidity, ReportKind
 
 
-class Place(StrEnum):
-    RESTORED = "restored"
-    """Read from the book, not yet looked at."""
-    WAITING = "waiting"
-    TRIGGER = "trigger"
-    QUEUE = "queue"
-    AUCTION = "auction"
-    """Its auction is due and waits for a quote."""
-
-
 class Floor:
     """All open orders of an image, each in its place. What changes is said through the turn that is handed in."""
 
     def __init__(self, image: Image, timetable: Timetable) -> None:
         self._image = image
         self._timetable = timetable
-        self._places: dict[MarketKey, dict[int, Place]] = {}
-        self._queues: dict[MarketKey, Queues] = {}
-        self._triggers: dict[MarketKey, Triggers] = {}
-        self._called: dict[MarketKey, dict[int, None]] = {}
-        """The orders in place AUCTION, in the order in which they came there: few, and every quote asks for them."""
-        self._dues: list[tuple[int, int]] = []
-        """(when, order number): the next time that an order moves by itself. Old entries are passed over."""
-        self._due_of: dict[int, int] = {}
+        self._places = Places(image)
         self._seen: set[MarketKey] = set()
         """Instruments that have shown a quote in this run: an older one is no price to hold an auction at."""
         for order in image.orders.values():
             if order.is_open and not is_scripted(image, order.account_id):
-                self._put(order, Place.RESTORED)
-                self._look_again(order, 0)
+                self._places.put(order, Place.RESTORED)
+                self._places.look_again(order, 0)
 
     def instruments(self) -> list[Instrument]:
         """Those with open orders in the shared market, in a stable order."""
-        return [
-            self._image.orders[next(iter(places))].instrument
-            for market, places in self._places.items()
-            if places and len(market) == _SHARED
-        ]
+        return self._places.instruments()
 
     def next_due_ns(self) -> int | None:
         """When something moves by itself; perhaps earlier than it does."""
-        return self._dues[0][0] if self._dues else None
+        return self._places.next_due_ns()
 
     # --- commands -------------------------------------------------------------------------------------------------
 
@@ -86,25 +63,15 @@ class Floor:
 
     def leave(self, order: PaperOrder) -> None:
         """Take an order out of its place, with the terms that it went there with."""
-        key = self._key(order)
-        place = self._places[key].pop(order.number)
-        if not self._places[key]:
-            del self._places[key]
-        self._due_of.pop(order.number, None)
-        if place is Place.QUEUE:
-            self._queues[key].remove(order)
-        elif place is Place.TRIGGER:
-            self._triggers[key].remove(order)
-        elif place is Place.AUCTION:
-            del self._called[key][order.number]
+        self._places.leave(order)
 
     def holds(self, order: PaperOrder) -> bool:
         """Whether the order is here."""
-        return order.number in self._places.get(self._key(order), ())
+        return self._places.place_of(order) is not None
 
     def is_live(self, order: PaperOrder) -> bool:
         """Whether the order rests in the market."""
-        return self._places.get(self._key(order), {}).get(order.number) is Place.QUEUE
+        return self._places.place_of(order) is Place.QUEUE
 
     def leave_if_there(self, order: PaperOrder) -> None:
         """`leave`, for one that may be nowhere."""
@@ -124,52 +91,43 @@ class Floor:
 
     def take_out(self, account_id: str, market: MarketKey) -> list[PaperOrder]:
         """Take all of an account's orders out of a market."""
-        orders = [self._image.orders[number] for number in self._places.get(market, ())]
-        taken = [order for order in orders if order.account_id == account_id]
+        taken = [order for order in self._places.in_market(market) if order.account_id == account_id]
         for order in taken:
             self.leave(order)
         return taken
 
     def put_back(self, turn: Turn, order: PaperOrder) -> None:
         """Where its terms and the time want an order that was taken out; it trades with the next quote, no earlier."""
-        self._put(order, Place.RESTORED)
+        self._places.put(order, Place.RESTORED)
         self._settle(turn, order, is_new=False)
 
     # --- time -----------------------------------------------------------------------------------------------------
 
     def pass_time(self, turn: Turn) -> None:
         """Open, close, hold the auctions that are due and end what is over, in the order of their times."""
-        while self._dues and self._dues[0][0] <= turn.at_ns:
-            due_ns = self._dues[0][0]
-            due: dict[MarketKey, list[PaperOrder]] = {}
-            while self._dues and self._dues[0][0] == due_ns:
-                _, number = heappop(self._dues)
-                if self._due_of.get(number) == due_ns:
-                    del self._due_of[number]
-                    order = self._image.orders[number]
-                    due.setdefault(self._key(order), []).append(order)
-            for key, orders in due.items():
+        while (due_ns := self._places.next_due_ns()) is not None and due_ns <= turn.at_ns:
+            for key, orders in self._places.take_due().items():
                 self._move(turn, key, due_ns, orders)
 
     def _move(self, turn: Turn, key: MarketKey, due_ns: int, orders: list[PaperOrder]) -> None:
         """One instrument at one of its times: the auctions first, then each order by itself."""
         hours = self._timetable.hours_of(orders[0].instrument)
         called = [order for order in orders if self._is_called(turn, order)]
-        joining = [order for order in orders if hours.opens_by_auction and self._joins(turn, key, order)]
+        joining = [order for order in orders if hours.opens_by_auction and self._joins(turn, order)]
         if called or joining:
             self._hold_auction(turn, key, due_ns, called, joining)
         for order in orders:
             current = self._image.orders[order.number]
-            if current.is_open and order.number in self._places.get(key, ()):
+            if current.is_open and self.holds(current):
                 self._settle(turn, current, is_new=False)
 
-    def _joins(self, turn: Turn, key: MarketKey, order: PaperOrder) -> bool:
+    def _joins(self, turn: Turn, order: PaperOrder) -> bool:
         """Whether an order opens or closes with its session: everything regular does."""
         if auction_of(order.terms) is not None or is_resting_stop(order):
             return False
         if order.terms.time_in_force is TimeInForce.EXT:
             return False
-        place = self._places[key][order.number]
+        place = self._places.place_of(order)
         is_opening = place is Place.WAITING and self._staged(turn, order).stage is Stage.LIVE
         return is_opening or place is Place.QUEUE
 
@@ -184,9 +142,9 @@ class Floor:
     def _settle(self, turn: Turn, order: PaperOrder, *, is_new: bool = True) -> PaperOrder:
         """Put an order where its terms and the time want it. `is_new`: it is in no place yet."""
         staged = self._staged(turn, order)
-        place = None if is_new else self._places[self._key(order)][order.number]
+        place = None if is_new else self._places.place_of(order)
         if staged.stage is Stage.LIVE and place in (Place.QUEUE, Place.TRIGGER):
-            self._look_again(order, staged.until_ns)  # one session goes over into the next
+            self._places.look_again(order, staged.until_ns)  # one session goes over into the next
             return order
         if not is_new:
             self.leave(order)
@@ -195,9 +153,9 @@ class Floor:
         if staged.stage is Stage.LIVE:
             order = self._rest(turn, order) if place is Place.RESTORED else self._go_live(turn, order)
         else:
-            self._put(order, Place.AUCTION if staged.stage is Stage.AUCTION else Place.WAITING)
+            self._places.put(order, Place.AUCTION if staged.stage is Stage.AUCTION else Place.WAITING)
         if order.is_open:
-            self._look_again(order, staged.until_ns)
+            self._places.look_again(order, staged.until_ns)
         return order
 
     def _expire(self, turn: Turn, order: PaperOrder) -> PaperOrder:
@@ -209,20 +167,6 @@ class Floor:
             reason = "its auction could not be held in time"
         return turn.end(order, PaperStatus.EXPIRED, reason_code=code, reason=reason)
 
-    def _look_again(self, order: PaperOrder, due_ns: int | None) -> None:
-        if due_ns is not None:
-            self._due_of[order.number] = due_ns
-            heappush(self._dues, (due_ns, order.number))
-
-    def _key(self, order: PaperOrder) -> MarketKey:
-        return self._image.market_of(order.account_id, order.instrument)
-
-    def _put(self, order: PaperOrder, place: Place) -> None:
-        key = self._key(order)
-        self._places.setdefault(key, {})[order.number] = place
-        if place is Place.AUCTION:
-            self._called.setdefault(key, {})[order.number] = None
-
     # --- auctions -------------------------------------------------------------------------------------------------
 
     def _hold_auction(
@@ -232,7 +176,7 @@ class Floor:
         standing = self._image.standings.get(key)
         if standing is None or key not in self._seen:
             return
-        queues = self._queues.get(key)
+        queues = self._places.queues.get(key)
         resting = {number: self._image.orders[number] for number in (queues.numbers() if queues else ())}
         everybody = resting | {order.number: order for order in (*called, *joining)}
         hours = self._timetable.hours_of(standing.instrument)
@@ -242,8 +186,7 @@ class Floor:
         for order in called:
             current = self._image.orders[order.number]
             if current.is_open:
-                if order.number in self._places.get(key, ()):
-                    self.leave(current)
+                self.leave_if_there(current)
                 kind = auction_of(order.terms)
                 reason = f"what the {kind} auction left is cancelled"
                 turn.end(current, PaperStatus.CANCELLED, reason_code=Reason.AUCTION_REMAINDER, reason=reason)
@@ -253,12 +196,12 @@ class Floor:
     def show(self, turn: Turn, key: MarketKey, before: Standing | None) -> None:
         """A new quote stands. `before`: the one that the market came from through every price; None if it jumped."""
         self._seen.add(key)
-        if key not in self._places:
+        if self._places.is_empty(key):
             return
-        pending = [self._image.orders[number] for number in self._called.get(key, ())]
+        pending = self._places.called(key)
         if pending:
             self._hold_auction(turn, key, turn.at_ns, pending, [])
-        queues, triggers = self._queues.get(key), self._triggers.get(key)
+        queues, triggers = self._places.queues.get(key), self._places.triggers.get(key)
         if triggers is not None and triggers.orders:
             self._reach(turn, key, queues or Queues(), triggers, before)
         elif queues is not None:
@@ -323,11 +266,11 @@ class Floor:
 
     def _pull(self, turn: Turn, order: PaperOrder, before: Standing | None) -> None:
         """The market has reached a stop."""
-        due_ns = self._due_of.get(order.number)
+        due_ns = self._places.due_of(order)
         self.leave(order)
         order = self._trigger(turn, order, None if before is None else before.quote)
         if order.is_open:
-            self._look_again(order, due_ns)
+            self._places.look_again(order, due_ns)
 
     def _restate(self, turn: Turn, triggers: Triggers, moved: PaperOrder) -> None:
         triggers.remove(moved)
@@ -336,7 +279,7 @@ class Floor:
 
     def _go_live(self, turn: Turn, order: PaperOrder) -> PaperOrder:
         """An order meets the standing quote; what is left rests, or ends by its time in force."""
-        standing = self._image.standings.get(self._key(order))
+        standing = self._image.standings.get(self._places.market_of(order))
         if is_resting_stop(order):
             if standing is not None and order.terms.order_type is OrderType.TRAILING_STOP:
                 order = self._begin_trail(turn, order, standing.quote)
@@ -366,7 +309,7 @@ class Floor:
 
     def _arrive(self, turn: Turn, order: PaperOrder, way_price: Decimal | None) -> PaperOrder:
         """Trade at the standing quote, or at a price that the market passed on its way to it."""
-        standing = self._image.standings.get(self._key(order))
+        standing = self._image.standings.get(self._places.market_of(order))
         is_whole_only = is_all_or_nothing(order.terms)
         price = None if standing is None else _price_for(order, standing.quote, way_price)
         if standing is not None and price is not None:
@@ -384,35 +327,22 @@ class Floor:
         return self._rest(turn, order)
 
     def _rest(self, turn: Turn, order: PaperOrder) -> PaperOrder:
-        key = self._key(order)
-        if is_resting_stop(order):
-            self._triggers.setdefault(key, Triggers()).add(order)
-            self._put(order, Place.TRIGGER)
-            return order
-        self._queues.setdefault(key, Queues()).add(order)
-        self._put(order, Place.QUEUE)
-        self._queue_up(turn, order)
+        if self._places.rest(order) is Place.QUEUE:
+            self._queue_up(turn, order)
         return order
 
     def _queue_up(self, turn: Turn, order: PaperOrder) -> None:
         """A new priority begins at the end of the queue."""
         known = self._image.places.get(order.number)
         if known is None or known.priority != order.priority:
-            standing = self._image.standings.get(self._key(order))
+            standing = self._image.standings.get(self._places.market_of(order))
             plan = turn.wallet(order.account_id).plan
             place = place_of(plan, order, None if standing is None else standing.quote)
             if place is not None:
                 turn.queue(order.number, place)
 
 
-_SHARED = 2
-"""The length of a shared market's key."""
 _FOLLOWED = "the stop follows the market"
-
-
-def is_resting_stop(order: PaperOrder) -> bool:
-    """Whether the order still waits for its stop price."""
-    return is_stop(order.terms) and not order.is_triggered
 
 
 def _is_reached(order: PaperOrder, before: Standing | None, quote: Quote, until: Fraction | None) -> bool:
