@@ -36,6 +36,7 @@ from dropcopyd.errors import Code, DropcopyError
 from dropcopyd.flow.access import digest, mint_key
 from dropcopyd.node import Addresses, Node, read_pepper, seed_instruments
 from dropcopyd.ports import Submission
+from dropcopyd.rest.times import render_time
 from dropcopyd.store.admin import Admin
 from dropcopyd.store.audit import audit
 from dropcopyd.system import RandomIds, SystemClock
@@ -290,7 +291,7 @@ async def site(folder: Path, *, broker: Counterparty | None = None, **limits: fl
     wanted = {"reconcile_s": 0.0, "reconcile_confirm_s": 0.02, **limits}
     settings = config.load(data=folder, rest_port=0, grpc_port=0, limits=wanted)
     ready: asyncio.Future[Addresses] = asyncio.get_running_loop().create_future()
-    stop = asyncio.Event()
+    stop, begun_at = asyncio.Event(), render_time(clock.now_ns())
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(Node(settings, broker=broker).run(ready.set_result, stop))
         try:
@@ -299,7 +300,9 @@ async def site(folder: Path, *, broker: Counterparty | None = None, **limits: fl
             headers = {"x-api-key": keys[0]}
             async with httpx2.AsyncClient(base_url=addresses.rest, headers=headers, timeout=WAIT_S) as client:
                 running = Site(client, broker, folder, account_id, keys[1], keys[2])
-                await running.until("reconciliations", lambda run: run["trigger"] == "CONNECT")
+                await running.until(
+                    "reconciliations", lambda run: run["trigger"] == "CONNECT" and run["begun_at"] >= begun_at
+                )
                 yield running
         finally:
             stop.set()
