@@ -189,9 +189,10 @@ async def submit_steadily(
 
 
 def cpu_s(pid: int) -> float:
-    """Processor time that a process has used so far."""
+    """Processor time that a process and those it has started have used so far."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK") + sum(cpu_s(int(child)) for child in children)
 
 
 @contextmanager
@@ -210,10 +211,10 @@ def on_one_processor(*, applies: bool) -> Iterator[None]:
 
 
 async def bench_submit(
-    rate: float, seconds: float, streams: int, accounts: int, *, has_controls: bool, is_apart: bool
+    rate: float, seconds: float, streams: int, accounts: int, *, has_controls: bool, is_apart: bool, is_threaded: bool
 ) -> None:
     with tempfile.TemporaryDirectory(prefix="dropcopy-bench-") as name:
-        daemon = Daemon(Path(name) / "data")
+        daemon = Daemon(Path(name) / "data", DROPCOPYD_WRITER_PROCESS="false" if is_threaded else "true")
         async with daemon:
             await daemon.stop()
             ids = add_accounts(daemon.folder, daemon.info["organization_id"], accounts)
@@ -233,6 +234,7 @@ async def bench_submit(
                 await asyncio.sleep(1.0)
                 events = heard[0] - heard_before
             switch = ("on" if has_controls else "off") + (", the daemon on one processor" if is_apart else "")
+            switch += ", its writer a thread" if is_threaded else ""
             print(f"{rate:,.0f} orders/s for {seconds:g} s, {accounts} accounts, {streams} streams, controls {switch}")
             for what, times in (("from when it was due", from_due), ("from when it was sent", from_sent)):
                 print(f"  {what:22}  p50 {percentile(times, 0.5):.2f} ms   p99 {percentile(times, 0.99):.2f} ms")
@@ -307,6 +309,7 @@ def main() -> None:
     parser.add_argument("--accounts", type=int, default=20)
     parser.add_argument("--orders", type=int, default=1_000, help="open at the kill")
     parser.add_argument("--apart", action="store_true", help="the daemon on one processor, the clients on the others")
+    parser.add_argument("--thread", action="store_true", help="the journal's writer as a thread, not as a process")
     parser.add_argument("--listen", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.listen:
@@ -314,10 +317,10 @@ def main() -> None:
         asyncio.run(listen(grpc, key, accounts.split(","), int(streams)))
         return
     shape = (options.rate, options.seconds, options.streams, options.accounts)
-    is_apart: bool = options.apart
-    asyncio.run(bench_submit(*shape, has_controls=True, is_apart=is_apart))
-    asyncio.run(bench_submit(*shape, has_controls=False, is_apart=is_apart))
-    asyncio.run(bench_submit(options.rate / 5, *shape[1:], has_controls=True, is_apart=is_apart))
+    how = {"is_apart": options.apart, "is_threaded": options.thread}
+    asyncio.run(bench_submit(*shape, has_controls=True, **how))
+    asyncio.run(bench_submit(*shape, has_controls=False, **how))
+    asyncio.run(bench_submit(options.rate / 5, *shape[1:], has_controls=True, **how))
     asyncio.run(bench_kill(options.orders))
 
 

@@ -52,6 +52,7 @@ class Settings(BaseSettings):
     log_json: bool = Field(default=False, description="one JSON object per log event")
     limits: dict[str, float] = Field(default_factory=dict, description="limits by name (see domain/limits.py)")
     transport: dict[str, float] = Field(default_factory=dict, description="limits of a gRPC connection by name")
+    writer_process: bool = Field(default=True, description="write the journal in a process of its own, not in a thread")
     plain_writer: bool = Field(default=False, description="send by grpclib's own path, to compare or to diagnose")
     kill_at: str = Field(default="", description="fault campaigns only: POINT[:N] at which the process kills itself")
 

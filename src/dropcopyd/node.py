@@ -58,6 +58,7 @@ from dropcopyd.rpc.server import GrpcServer, Port, tls_context
 from dropcopyd.rpc.stream import SessionFactory, StreamService
 from dropcopyd.rpc.web import WebService
 from dropcopyd.store.admin import Admin
+from dropcopyd.store.apart import Apart
 from dropcopyd.store.sqlite import SqliteStore, open_store
 from dropcopyd.system import KillAt, NoFailpoints, RandomIds, SetClock, SystemClock, parse_clock
 from dropcopyd.wire import ProtobufEncoder, ProtobufSessionEncoder
@@ -113,6 +114,7 @@ class Node:
             failpoints=self._failpoints,
             on_committed=self._announce,
             metrics=self._metrics,
+            apart=self._apart() if self._settings.writer_process else None,
         )
         try:
             async with asyncio.TaskGroup() as group:
@@ -122,6 +124,17 @@ class Node:
             pass
         finally:
             await store.close()
+
+    def _apart(self) -> Apart:
+        """The writer's process. Without it nobody knows what of the last moments is durable: this process ends, as if
+        it had been killed, and knows when it is started again."""
+        settings = self._settings
+        arguments = ["--log-level", settings.log_level, "--cache-bytes", str(self._limits.page_cache_bytes)]
+        if settings.log_json:
+            arguments.append("--log-json")
+        if settings.kill_at:
+            arguments += ["--kill-at", settings.kill_at]
+        return Apart("dropcopyd.journalling", arguments, _die)
 
     def _set_clock(self, text: str) -> None:
         """Time by the settings. An order's deadline is judged by this clock, and is meant in real time."""
@@ -461,6 +474,11 @@ def _plan_of(asked: PaperRequest) -> str:
 
 class _StoppedError(Exception):
     """Ends the node's TaskGroup, and with it every background task."""
+
+
+def _die() -> None:
+    """Without a farewell: whatever would be done on the way out might be told as if it were durable."""
+    os._exit(1)
 
 
 async def guarded(work: Coroutine[Any, Any, None]) -> None:

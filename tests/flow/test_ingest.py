@@ -18,7 +18,7 @@ from dropcopyd.store.migrate import DATABASE_NAME
 from dropcopyd.store.sqlite import SqliteStore
 from tests.domain.build import report, trade
 from tests.flow.trading import ONE, Gateway, create, said_since, trading
-from tests.store.build import account, account_id, make_folder
+from tests.store.build import account, account_id, make_folder, writing
 from tests.store.journal import verify
 
 K = ReportKind
@@ -232,7 +232,7 @@ async def test_an_account_whose_commit_failed_is_halted_and_says_so(folder: Path
         await gateway.connect()
         command = await accepted(gateway)
         actor = await gateway.actor()
-        connection = gateway.store._writer._connection
+        connection = writing(gateway.store)
         connection.execute(
             "CREATE TEMP TRIGGER broken BEFORE INSERT ON main.trades BEGIN SELECT raise(ABORT, 'disk on fire'); END"
         )

@@ -21,7 +21,7 @@ from dropcopyd.store.migrate import DATABASE_NAME
 from tests.domain.build import START_NS, limit_terms
 from tests.doubles import ManualClock, SequentialIds
 from tests.flow.trading import FAST, ONE, Gateway, ScriptedBroker, create, never, trading
-from tests.store.build import account, make_folder
+from tests.store.build import account, make_folder, writing
 from tests.store.journal import verify
 
 
@@ -163,7 +163,7 @@ async def test_a_twin_with_another_command_is_refused_while_the_first_is_on_its_
 
 
 async def test_twins_of_a_commit_that_failed_fail_alike_and_leave_nothing(gateway: Gateway) -> None:
-    connection = gateway.store._writer._connection
+    connection = writing(gateway.store)
     connection.execute(
         "CREATE TEMP TRIGGER broken BEFORE INSERT ON main.idempotency BEGIN SELECT raise(ABORT, 'no'); END"
     )

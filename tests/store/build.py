@@ -1,6 +1,7 @@
 """A folder with organizations, accounts and instruments, the store on it, and batches worth keeping."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from decimal import Decimal
@@ -18,8 +19,10 @@ from dropcopyd.domain.order import ActionType
 from dropcopyd.domain.report import ReportKind
 from dropcopyd.ports import Clock, Committed, Failpoints, OnCommitted
 from dropcopyd.store.admin import Admin
+from dropcopyd.store.apart import Apart
 from dropcopyd.store.migrate import DATABASE_NAME
 from dropcopyd.store.sqlite import SqliteStore, open_store
+from dropcopyd.store.writer import ThreadWriter
 from dropcopyd.system import NoFailpoints
 from dropcopyd.wire import ProtobufEncoder
 from tests.domain.build import AAPL, ES, INVERSE, LINEAR, MSFT, START_NS, Play, limit_terms, report, trade
@@ -83,8 +86,9 @@ async def opened(
     limits: Limits | None = None,
     ids: SequentialIds | None = None,
     clock: Clock | None = None,
+    apart: Apart | None = None,
 ) -> AsyncIterator[SqliteStore]:
-    """The store on a folder, closed at the end."""
+    """The store on a folder, closed at the end; with `apart` its writer is a process."""
     store = open_store(
         folder,
         encoder=ProtobufEncoder(),
@@ -93,11 +97,27 @@ async def opened(
         limits=limits or Limits(),
         failpoints=failpoints or NoFailpoints(),
         on_committed=on_committed or Announced(),
+        apart=apart,
     )
     try:
         yield store
     finally:
         await store.close()
+
+
+def writer_process(*arguments: str, on_lost: Callable[[], None] | None = None) -> Apart:
+    """The writer as the daemon starts it; a loss that nobody expects fails the test."""
+
+    def unexpected() -> None:
+        raise AssertionError("the writer's process was lost")
+
+    return Apart("dropcopyd.journalling", [*arguments, "--cache-bytes", "8000000"], on_lost or unexpected)
+
+
+def writing(store: SqliteStore) -> sqlite3.Connection:
+    """The connection that the store's writer writes by, where that is a thread."""
+    assert isinstance(store._writer, ThreadWriter)
+    return store._writer._connection
 
 
 class Desk:

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import sqlite3
+import time
 from importlib import resources
 from pathlib import Path
 from typing import IO, Final
@@ -13,28 +14,53 @@ from dropcopyd.store.gathering import STATEMENTS_MAX
 DATABASE_NAME: Final = "dropcopy.db"
 LOCK_NAME: Final = "dropcopy.lock"
 _BUSY_MS: Final = 10_000
+_LOCK_TRIES: Final = 500
+_LOCK_LOOK_S: Final = 0.02
 _CACHE_BYTES: Final = 32 * 1024 * 1024
 
 
 def hold_folder(folder: Path) -> IO[str]:
     """Take the folder for this process; the returned file holds the lock until it is closed.
 
-    Raises DropcopyError(FOLDER_IN_USE) when another daemon holds it.
+    The lock of a daemon that was killed is held until its writer has ended too, which is waited for. Raises
+    DropcopyError(FOLDER_IN_USE) when another daemon holds it.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     file = (folder / LOCK_NAME).open("a+", encoding="ascii")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
+    if not _is_locked(file):
         file.close()
-        raise DropcopyError(
-            Code.FOLDER_IN_USE, f"the folder {folder} is in use by another dropcopyd; stop it or choose another folder"
-        ) from error
+        message = f"the folder {folder} is in use by another dropcopyd; stop it or choose another folder"
+        raise DropcopyError(Code.FOLDER_IN_USE, message)
     file.seek(0)
     file.truncate()
     file.write(f"{os.getpid()}\n")
     file.flush()
     return file
+
+
+def _is_locked(file: IO[str]) -> bool:
+    """Whether the lock was free, or became so after the death of who is written down as its owner."""
+    for _ in range(_LOCK_TRIES):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if _is_owner_alive(file):
+                return False
+            time.sleep(_LOCK_LOOK_S)
+        else:
+            return True
+    return False
+
+
+def _is_owner_alive(file: IO[str]) -> bool:
+    file.seek(0)
+    try:
+        os.kill(int(file.read()), 0)
+    except ProcessLookupError:
+        return False
+    except (ValueError, PermissionError):  # it is about to write its number, or another user's
+        return True
+    return True
 
 
 def connect(path: Path, *, is_reader: bool = False, cache_bytes: int = _CACHE_BYTES) -> sqlite3.Connection:

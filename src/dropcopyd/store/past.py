@@ -7,19 +7,20 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Final, cast
+from typing import Final
 
 from dropcopyd.decode import is_held, is_working
 from dropcopyd.domain.account import Account, AccountConnection, AccountStatus
 from dropcopyd.domain.event import AccountMoved, Event, EventType
 from dropcopyd.domain.limits import Limits
 from dropcopyd.errors import Code, DropcopyError, StoreError
+from dropcopyd.observe import Metrics
 from dropcopyd.ports import AttachedState, Clock, Committed, Encoder, Head, Said
 from dropcopyd.store import loading, migrate, rows
 from dropcopyd.store.history import latest_then, orders_then, sequence_at
 from dropcopyd.store.reader import Reader
 from dropcopyd.store.sqlite import SqliteStore
-from dropcopyd.store.writer import Entry, Readmission, Task, Writer
+from dropcopyd.store.writer import Outcomes, Queued
 
 _NS: Final = 1_000_000_000
 HeadOf = Callable[[str], Head]
@@ -59,19 +60,21 @@ class SqlitePast:
 
 
 class _NoWriter:
-    """As much of `Writer` as a store has to do with, of a store that is not written."""
+    """The writer of a store that is not written."""
 
     has_work = False
 
-    def __init__(self, encoder: Encoder) -> None:
+    def __init__(self, encoder: Encoder, clock: Clock) -> None:
         self.encoder = encoder
-        self.on_done: Callable[[int], None] = lambda _count: None
+        self.outcomes = Outcomes(lambda _committed: None, clock, Metrics())
 
-    def put(self, entry: Entry | Readmission | Task) -> None:
-        entry.done.set_exception(StoreError(Code.STORE_FAILED, "a replay writes nothing"))
-        self.on_done(1)
+    def start(self) -> None:
+        """There is nothing to start."""
 
-    def stop(self) -> None:
+    def put(self, entry: Queued) -> None:
+        self.outcomes.tell_result(entry.done, StoreError(Code.STORE_FAILED, "a replay writes nothing"))
+
+    async def stop(self) -> None:
         """There is nothing to stop."""
 
 
@@ -148,6 +151,6 @@ def open_past(
         connection.close()
     state = _PastState(encoder, head_of, limits.retention_s)
     store = SqliteStore(
-        path, None, epoch["value"], cast("Writer", _NoWriter(encoder)), accounts, limits, clock, state.attached_state
+        path, None, epoch["value"], _NoWriter(encoder, clock), accounts, limits, clock, state.attached_state
     )
     return store, SqlitePast(path, accounts, limits)

@@ -5,6 +5,7 @@ import json
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import IO, TypeVar
 
@@ -38,6 +39,7 @@ from dropcopyd.ports import (
 )
 from dropcopyd.record import Record
 from dropcopyd.store import armings, controls, flattens, keys, loading, losses, migrate, positions, rows
+from dropcopyd.store.apart import Apart, ApartWriter, WriterProcess
 from dropcopyd.store.explaining import SqliteExplanations
 from dropcopyd.store.history import SqliteHistory
 from dropcopyd.store.keycache import KeyCache, Mark
@@ -46,7 +48,7 @@ from dropcopyd.store.queries import SqliteQueries
 from dropcopyd.store.reader import Reader
 from dropcopyd.store.registry import SqliteRegistry
 from dropcopyd.store.search import SqliteSearch
-from dropcopyd.store.writer import Entry, Readmission, Task, Writer
+from dropcopyd.store.writer import Entry, Outcomes, Queued, Readmission, Task, ThreadWriter, Writer
 
 _Result = TypeVar("_Result")
 AttachedBy = Callable[[sqlite3.Connection, sqlite3.Row, Account, rows.Instruments, int], AttachedState]
@@ -96,7 +98,7 @@ class SqliteStore:
         self._keys = None if mark is None else KeyCache(self._read_key, mark, clock)
         self.registry = SqliteRegistry(self._read, self._register, self.accounts)
         """Organizations, accounts and keys."""
-        writer.on_done = self._left_queue
+        writer.outcomes.on_done = self._left_queue
 
     # --- writing --------------------------------------------------------------------------------------------------
 
@@ -192,7 +194,7 @@ class SqliteStore:
         self._put(Task(work, done))
         return await asyncio.shield(done)
 
-    def _put(self, entry: Entry | Readmission | Task) -> None:
+    def _put(self, entry: Queued) -> None:
         self._queued += 1
         if self.is_full:
             self._has_room.clear()
@@ -206,7 +208,7 @@ class SqliteStore:
     async def close(self) -> None:
         """Commit what is queued and let the folder go."""
         self._is_closed = True
-        await asyncio.to_thread(self._writer.stop)
+        await self._writer.stop()
         self._reader.close()
         if self._keys is not None:
             self._keys.close()
@@ -392,9 +394,11 @@ def open_store(
     failpoints: Failpoints,
     on_committed: OnCommitted,
     metrics: Metrics | None = None,
+    apart: Apart | None = None,
 ) -> SqliteStore:
     """Open (or create) the journal in a folder, held until `close`; call it in the event loop that will use it.
 
+    `apart`: the writer is a process of its own, with failpoints of its own, instead of a thread.
     Raises DropcopyError(FOLDER_IN_USE) when another daemon holds the folder, StoreError for an unusable file.
     """
     lock = migrate.hold_folder(folder)
@@ -405,18 +409,24 @@ def open_store(
         migrate.migrate(connection, clock.now_ns())
         epoch = migrate.settle_epoch(connection, path, ids.uuid())
         loop = asyncio.get_running_loop()
-        writer = Writer(connection, encoder, loop, on_committed, failpoints, clock, metrics or Metrics())
+        outcomes = Outcomes(on_committed, clock, metrics or Metrics())
         connection.row_factory = sqlite3.Row
         found = connection.execute("SELECT * FROM accounts").fetchall()
         connection.row_factory = None
         accounts = [rows.account_of(row) for row in found]
+        writer: Writer
+        if apart is None:
+            writer = ThreadWriter(connection, encoder, loop, outcomes, failpoints)
+        else:
+            start_process = partial(WriterProcess, apart, path, lock)
+            writer = ApartWriter(connection, encoder, start_process, loop, outcomes, apart.on_lost)
         store = SqliteStore(path, lock, epoch, writer, accounts, limits, clock, mark=Mark(folder))
+        writer.start()
     except BaseException as error:
         if connection is not None:
             connection.close()
         lock.close()
-        if isinstance(error, sqlite3.Error):
+        if isinstance(error, sqlite3.Error | OSError):
             raise StoreError(Code.STORE_FAILED, f"the journal in {folder} cannot be opened: {error}") from error
         raise
-    writer.start()
     return store
