@@ -21,7 +21,7 @@ from dropcopyd.flow.refusals import ControlError
 from dropcopyd.flow.submits import AmendRequest, SubmitRequest
 from tests.domain.build import AAPL, START_NS, limit_terms, report, trade
 from tests.flow.trading import ONE, Gateway, create, never, trading
-from tests.store.build import ORGANIZATIONS, account, make_folder
+from tests.store.build import ORGANIZATIONS, account, account_id, make_folder
 
 ORGANIZATION = ORGANIZATIONS[0]
 PRINCIPAL = Principal(ORGANIZATION, "key", frozenset(Scope))
@@ -314,6 +314,19 @@ async def test_an_organizations_kill_is_for_all_its_accounts_and_is_released_by_
     await gateway.controls.kept.release(PRINCIPAL, control, control.version)
     assert await gateway.submit(create())
     assert AuditAction.KILLED in {line.action for line in await audit(gateway)}
+
+
+async def test_an_organizations_kill_stops_the_others_where_an_account_is_halted(gateway: Gateway) -> None:
+    await gateway.connect()
+    one = await working(gateway)
+    third = await gateway.actors.get(account_id(3))
+    await gateway.submit(create(), of=account(3))
+    third.halt(Code.INTERNAL, "a report could not be taken in", "KeyError")
+    control, stopped = await cancels(gateway).kill_organization(PRINCIPAL, "all of it")
+    assert control.is_killed
+    assert {command.order_id for command in stopped.commands} == {one.order_id}
+    assert stopped.failed == ((account_id(3), Code.ACCOUNT_HALTED),)
+    assert await refused(gateway, create()) == "killed"
 
 
 async def test_a_kill_holds_while_an_older_change_is_still_being_written(gateway: Gateway) -> None:

@@ -224,6 +224,27 @@ async def test_differences_to_the_broker_are_stated_and_nothing_is_mended(gatewa
     assert await durable(gateway, command) == before
 
 
+@pytest.mark.parametrize("surprise", [KeyError("member"), asyncio.CancelledError()], ids=["a bug", "cancelled"])
+async def test_a_session_whose_snapshot_surprises_is_not_trusted_and_gets_another(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch, surprise: BaseException
+) -> None:
+    monkeypatch.setattr("dropcopyd.flow.ingest._RETRY_S", 0.001)
+    actor = await gateway.actor()
+    trusted: list[bool] = []
+    asked = gateway.broker.snapshot
+
+    async def snapshot(*arguments: Any) -> Any:
+        trusted.append(actor.connected.is_set())
+        return await asked(*arguments)
+
+    monkeypatch.setattr(gateway.broker, "snapshot", snapshot)
+    gateway.broker.snapshots.extend([surprise, surprise])
+    await gateway.connect()
+    assert trusted == [False, False, False]
+    assert actor.connected.is_set()
+    assert actor.state.status.connection is AccountConnection.LIVE
+
+
 # --- halted ---------------------------------------------------------------------------------------------------------
 
 

@@ -238,6 +238,41 @@ async def test_who_is_still_written_down_when_one_begins_is_answered_by_the_next
         watching.cancel()
 
 
+async def test_a_snapshot_that_the_adapter_cancels_concludes_nothing_and_is_on_record(gateway: Gateway) -> None:
+    gateway.broker.snapshots.append(asyncio.CancelledError())
+    run = await gateway.ingest.reconcile(ONE)
+    assert run is not None
+    assert (run.verdict, run.detail) == (Verdict.FAILED, "the adapter cancelled its call")
+
+
+async def test_who_asks_is_not_answered_from_what_a_connection_showed_before(tmp_path: Path) -> None:
+    make_folder(tmp_path, accounts=3)
+    async with trading(tmp_path) as gateway, asyncio.timeout(30), asyncio.TaskGroup() as tasks:
+        reconciliations = gateway.ingest.reconciliations
+        reconciliations._limits = replace(FAST, broker_call_s=10)
+        reconciliations._busy.add(ONE)  # one is under way
+        await gateway.connect()
+        watching = tasks.create_task(gateway.ingest.watch())
+        one = account(1)
+        principal = Principal(one.organization_id, "key", frozenset(Scope))
+        while not reconciliations._is_running:
+            await asyncio.sleep(0.001)
+        asking = tasks.create_task(reconciliations.ask(principal, one))
+        while not reconciliations._asked[ONE]:
+            await asyncio.sleep(0.001)
+        before = len(gateway.broker.asked_after)
+        reconciliations._busy.discard(ONE)
+        reconciliations._wake.set()
+        run = await asking
+        assert run.trigger is Trigger.DEMAND
+        assert len(gateway.broker.asked_after) > before
+        runs = await gateway.store.record.queries.reconciliations(ONE, Listing(limit=10))
+        assert [one.trigger for one in runs.items] == [Trigger.DEMAND, Trigger.CONNECT], (
+            "what came up is judged as well"
+        )
+        watching.cancel()
+
+
 async def test_executions_remembered_between_lists_are_bounded(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,10 +7,10 @@ again. Commands of one order go out one after another, orders beside each other.
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from typing import Final, TypeVar
+from typing import Final
 
 import structlog
 
@@ -34,12 +34,12 @@ from dropcopyd.domain.report import (
 )
 from dropcopyd.domain.state import AccountState
 from dropcopyd.errors import DropcopyError
+from dropcopyd.flow.bounded import bounded
 from dropcopyd.flow.controls import Controls
 from dropcopyd.flow.ownership import Actor, Spawn
 from dropcopyd.observe import Metrics
 from dropcopyd.ports import Broker, Clock, Failpoints, Submission
 
-_Answer = TypeVar("_Answer")
 _log = structlog.get_logger()
 _NS: Final = 1_000_000_000
 _ASK_AGAIN_S_MAX: Final = 30.0
@@ -190,7 +190,7 @@ class Dispatcher:
     async def _submit(self, broker: Broker, actor: Actor, command: Command) -> SubmitResult:
         timeout_s = self._limits.broker_call_s
         try:
-            return await _bounded(broker.submit(_submission(actor, command), timeout_s), timeout_s)
+            return await bounded(broker.submit(_submission(actor, command), timeout_s), timeout_s)
         except TimeoutError:
             return Unknown(f"no answer within {timeout_s:g} s")
         except Exception as error:  # noqa: BLE001  whatever it was, it proves nothing about the order
@@ -257,7 +257,7 @@ class Dispatcher:
         """
         broker, timeout_s = self._brokers[actor.account.broker], self._limits.broker_call_s
         try:
-            result = await _bounded(broker.find(_submission(actor, command), timeout_s), timeout_s)
+            result = await bounded(broker.find(_submission(actor, command), timeout_s), timeout_s)
         except TimeoutError:
             return None
         except Exception:  # noqa: BLE001  asking failed: the doubt stands, ask again
@@ -273,18 +273,6 @@ class Dispatcher:
                 taking, broker_command_id=report.broker_command_id, external_order_id=report.external_order_id
             )
         await actor.decide(lambda state, now_ns: machine.acknowledge(state, command, None, now_ns))
-
-
-async def _bounded(call: Awaitable[_Answer], timeout_s: float) -> _Answer:
-    """The broker's answer in time. A call that its adapter cancelled has failed; that is no cancellation of ours."""
-    try:
-        async with asyncio.timeout(timeout_s):
-            return await call
-    except asyncio.CancelledError as error:
-        task = asyncio.current_task()
-        if task is None or task.cancelling():
-            raise
-        raise ConnectionError("the adapter cancelled its call") from error
 
 
 def _without_count(report: OrderReport) -> OrderReport:

@@ -21,7 +21,7 @@ from dropcopyd.domain.controls import Control, ControlScope, Objection
 from dropcopyd.domain.exposure import may_trade
 from dropcopyd.domain.order import ActionType, OrderSide
 from dropcopyd.domain.state import Chain
-from dropcopyd.errors import DropcopyError
+from dropcopyd.errors import Code, DropcopyError
 from dropcopyd.flow.controls import Controls
 from dropcopyd.flow.intake import Intake
 from dropcopyd.flow.ownership import Actor, Actors
@@ -65,6 +65,8 @@ class Cancelled:
 
     commands: tuple[Command, ...]
     withheld: int = 0
+    failed: tuple[tuple[str, Code], ...] = ()
+    """(account id, why) of accounts whose orders could not be cancelled, where several were to be."""
 
 
 class MassCancel:
@@ -107,14 +109,16 @@ class MassCancel:
         return latched, await self._stop(principal, account)
 
     async def kill_organization(self, principal: Principal, reason: str | None) -> tuple[Control, Cancelled]:
-        """Latch, withhold, cancel: every account of the principal's organization."""
+        """Latch, withhold, cancel: every account of the principal's organization; those that fail do not keep the
+        others from it, and are named."""
         organization_id = principal.organization_id
         control = self._controls.kept.control(organization_id, ControlScope.ORGANIZATION, organization_id)
         latched = await self._controls.kept.latch(principal, control, reason)
         accounts = [account for account in await self._store.accounts() if account.organization_id == organization_id]
-        stopped = await asyncio.gather(*(self._stop(principal, account) for account in accounts))
+        stopped = await asyncio.gather(*(self._tried_to_stop(principal, account) for account in accounts))
         commands = tuple(command for one in stopped for command in one.commands)
-        return latched, Cancelled(commands, sum(one.withheld for one in stopped))
+        failed = tuple(found for one in stopped for found in one.failed)
+        return latched, Cancelled(commands, sum(one.withheld for one in stopped), failed)
 
     async def pursue(self, actor: Actor, wanted: CancelFilter, found: Objection) -> int:
         """Withhold and cancel what the filter takes, each order once a second at most; how many may trade still.
@@ -181,6 +185,18 @@ class MassCancel:
         finally:
             self._stopping[account.account_id] -= 1
         return Cancelled(cancelled.commands, withheld)
+
+    async def _tried_to_stop(self, principal: Principal, account: Account) -> Cancelled:
+        account_id = account.account_id
+        try:
+            return await self._stop(principal, account)
+        except DropcopyError as error:
+            code = error.code
+            _log.error("kill.account_failed", account_id=account_id, code=code.value)
+        except Exception:  # noqa: BLE001  a bug of ours: the other accounts are stopped all the same
+            code = Code.INTERNAL
+            _log.exception("kill.account_failed", account_id=account_id)
+        return Cancelled((), failed=((account_id, code),))
 
     async def _withhold(self, actor: Actor, objection: Callable[[Command], Objection | None]) -> int:
         """Stop every create and replace whose attempt has not begun and that is objected to; how many there were."""

@@ -196,20 +196,24 @@ class Reconciliations:
         return self._limits.reconcile_s if account.reconcile_s is None else account.reconcile_s
 
     def _trigger(self, account_id: str, *, is_due: bool) -> Trigger | None:
-        if self._asked[account_id]:
-            return Trigger.DEMAND
         if account_id in self._firsts:
             return Trigger.CONNECT
+        if self._asked[account_id]:
+            return Trigger.DEMAND
         return Trigger.TIMER if is_due else None
 
     async def _serve(self, actor: Actor, trigger: Trigger) -> None:
-        """One reconciliation, and the answer to everybody who had asked before it began."""
+        """One reconciliation, and the answer to everybody who had asked before it began; not from what a connection
+        showed, which may be older than the question."""
         account_id = actor.account.account_id
         answer: Reconciliation | DropcopyError | None = _ENDING
         asked: list[asyncio.Future[Reconciliation]] = []
         try:
-            asked, self._asked[account_id] = self._asked[account_id], []
-            answer = await self.reconcile(actor, trigger, self._firsts.pop(account_id, None))
+            if trigger is Trigger.CONNECT:
+                answer = await self.reconcile(actor, trigger, self._firsts.pop(account_id))
+            else:
+                asked, self._asked[account_id] = self._asked[account_id], []
+                answer = await self.reconcile(actor, trigger)
         except DropcopyError as error:
             answer = error
             _log.warning("reconcile.not_kept", account_id=account_id, code=error.code.value)

@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from pydantic import Field
+
 from dropcopyd.rest.shapes import Amount, Shape, Time, Uuid
 
 ControlScopeRef = dict[Literal["Organization", "Account", "Symbol", "Key"], str]
@@ -104,9 +106,17 @@ class Cancelled(Shape):
     withheld: int
 
 
+class NotStopped(Shape):
+    """An account whose orders a kill could not cancel; nothing new passes there all the same."""
+
+    account_id: Uuid
+    code: str
+
+
 class Killed(Shape):
     """The latch, and what was withheld and cancelled."""
 
     control: Control
     cancels: list[CancelAsked]
     withheld: int
+    failed: list[NotStopped] = Field(description="Accounts of the organization that could not be stopped, and why.")

@@ -181,7 +181,7 @@ class ControlRoutes:
         principal, account = await admit(self._access, request, Scope.CONTROLS_EDIT, is_cancel=True)
         asked = control_bodies.read(control_bodies.Kill, await read_json(request, self._limits))
         control, cancelled = await self._cancels.kill_account(principal, account, asked.reason)
-        return answer({"control": _control(control), **_cancelled(cancelled)})
+        return answer(_killed(control, cancelled))
 
     async def release_account(self, request: Request) -> Response:
         """Orders are taken again."""
@@ -194,7 +194,7 @@ class ControlRoutes:
         principal = await self._organization(request, Scope.CONTROLS_EDIT, is_cancel=True)
         asked = control_bodies.read(control_bodies.Kill, await read_json(request, self._limits))
         control, cancelled = await self._cancels.kill_organization(principal, asked.reason)
-        return answer({"control": _control(control), **_cancelled(cancelled)})
+        return answer(_killed(control, cancelled))
 
     async def release_organization(self, request: Request) -> Response:
         """Orders are taken again."""
@@ -282,6 +282,11 @@ def _cancelled(cancelled: Cancelled) -> dict[str, Any]:
         ],
         "withheld": cancelled.withheld,
     }
+
+
+def _killed(control: Control, cancelled: Cancelled) -> dict[str, Any]:
+    failed = [{"account_id": account_id, "code": code.value} for account_id, code in cancelled.failed]
+    return {"control": _control(control), **_cancelled(cancelled), "failed": failed}
 
 
 def _entry(entry: AuditEntry) -> dict[str, Any]:
