@@ -401,7 +401,11 @@ class Store(Protocol):
 
     async def find_idempotency(self, account_id: str, key: str) -> IdempotencyRecord | None: ...
 
-    async def accounts(self) -> tuple[Account, ...]: ...
+    on_accounts: Callable[[Sequence[Account]], None]
+    """Called with what `accounts` has read, in the loop, before anybody goes by it."""
+
+    async def accounts(self) -> tuple[Account, ...]:
+        """As they are now, and as `find_account` knows them from here on; another process may have changed them."""
 
     async def find_account(self, account_id: str) -> Account | None: ...
 

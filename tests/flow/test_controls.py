@@ -19,6 +19,7 @@ from dropcopyd.errors import Code, DropcopyError
 from dropcopyd.flow.masscancel import CancelFilter, MassCancel
 from dropcopyd.flow.refusals import ControlError
 from dropcopyd.flow.submits import AmendRequest, SubmitRequest
+from dropcopyd.store.admin import Admin
 from tests.domain.build import AAPL, START_NS, limit_terms, report, trade
 from tests.flow.trading import ONE, Gateway, create, never, trading
 from tests.store.build import ORGANIZATIONS, account, account_id, make_folder
@@ -327,6 +328,20 @@ async def test_an_organizations_kill_stops_the_others_where_an_account_is_halted
     assert {command.order_id for command in stopped.commands} == {one.order_id}
     assert stopped.failed == ((account_id(3), Code.ACCOUNT_HALTED),)
     assert await refused(gateway, create()) == "killed"
+
+
+async def test_what_is_told_of_an_account_and_what_decides_change_at_once(gateway: Gateway, tmp_path: Path) -> None:
+    """Disabled beside the gateway: whoever reads it first, no order is taken after somebody was told."""
+    await gateway.connect()
+    await gateway.submit(create())
+    admin = Admin(tmp_path, START_NS)
+    admin.disable_account(ONE)
+    admin.close()
+    await gateway.store.accounts()
+    told = await gateway.store.find_account(ONE)
+    assert told is not None
+    assert [found.control for found in gateway.controls.judging.evaluate(told, None)] == ["account_disabled"]
+    assert await refused(gateway, create()) == "account_disabled"
 
 
 async def test_a_kill_holds_while_an_older_change_is_still_being_written(gateway: Gateway) -> None:

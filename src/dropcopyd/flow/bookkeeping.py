@@ -59,8 +59,6 @@ class DayRoller:
         pause_s = _LOOK_S
         try:
             accounts = await self._store.accounts()
-            for account in accounts:  # all in one turn of the loop: what is read later is newer
-                self._actors.renew(account)
             for account in accounts:
                 await self._roll(account)
                 due_s = (next_roll_ns(account, self._clock.now_ns()) - self._clock.now_ns()) / _NS

@@ -5,7 +5,7 @@ commit fails, that state never came to be: it is thrown away, the account is rel
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -327,15 +327,17 @@ class Actors:
         self._actors: dict[str, Actor] = {}
         self._pools: dict[str, Pool] = {}
         self._loading = asyncio.Lock()
+        store.on_accounts = self._renew
 
     def __iter__(self) -> Any:
         return iter(tuple(self._actors.values()))
 
-    def renew(self, account: Account) -> None:
-        """Let decisions know what its administrator has changed of an account."""
-        actor = self._actors.get(account.account_id)
-        if actor is not None:
-            actor.account = account
+    def _renew(self, accounts: Sequence[Account]) -> None:
+        """What decisions go by is what everybody else is told, from the same moment on."""
+        for account in accounts:
+            actor = self._actors.get(account.account_id)
+            if actor is not None:
+                actor.account = account
 
     async def get(self, account_id: str) -> Actor:
         """The account's actor; the account exists."""

@@ -150,11 +150,10 @@ class Registrar:
         return changed
 
     async def _renewed(self, account: Account) -> Account:
-        """The account as it is now, also for decisions from here on."""
+        """The account as it is now."""
         found = await self._store.find_account(account.account_id)
         if found is None:
             raise AssertionError("an account never goes away")
-        self._actors.renew(found)
         return found
 
     def _entry(

@@ -98,6 +98,7 @@ class SqliteStore:
         self._keys = None if mark is None else KeyCache(self._read_key, mark, clock)
         self.registry = SqliteRegistry(self._read, self._register, self.accounts)
         """Organizations, accounts and keys."""
+        self.on_accounts: Callable[[Sequence[Account]], None] = lambda _accounts: None
         writer.outcomes.on_done = self._left_queue
 
     # --- writing --------------------------------------------------------------------------------------------------
@@ -351,6 +352,7 @@ class SqliteStore:
         async with self._listing:  # one after another: an older answer never replaces a newer one
             found = await self._read(query)
             self._accounts.update({account.account_id: account for account in found})
+            self.on_accounts(found)
             return found
 
     async def find_account(self, account_id: str) -> Account | None:
