@@ -330,6 +330,34 @@ async def test_an_organizations_kill_stops_the_others_where_an_account_is_halted
     assert await refused(gateway, create()) == "killed"
 
 
+@pytest.mark.parametrize("is_whole", [False, True], ids=["account", "organization"])
+async def test_whoever_kills_is_told_of_each_cancel_though_the_sweep_runs(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch, is_whole: bool
+) -> None:
+    """The latch is in force a good while before it is durable."""
+    monkeypatch.setattr("dropcopyd.flow.masscancel._SWEEP_S", 0)
+    await gateway.connect()
+    one = await working(gateway)
+    mass, latch = cancels(gateway), gateway.controls.kept.latch
+    sweeping = asyncio.get_running_loop().create_task(mass.run())
+
+    async def slow(*arguments: Any) -> Any:
+        latched = await latch(*arguments)
+        for _ in range(200):
+            await asyncio.sleep(0)
+        return latched
+
+    monkeypatch.setattr(gateway.controls.kept, "latch", slow)
+    if is_whole:
+        _, stopped = await mass.kill_organization(PRINCIPAL, "all of it")
+    else:
+        _, stopped = await mass.kill_account(PRINCIPAL, account(1), "all of it")
+    assert [command.order_id for command in stopped.commands] == [one.order_id]
+    assert not +mass._stopping
+    sweeping.cancel()
+    await asyncio.gather(sweeping, return_exceptions=True)
+
+
 async def test_what_is_told_of_an_account_and_what_decides_change_at_once(gateway: Gateway, tmp_path: Path) -> None:
     """Disabled beside the gateway: whoever reads it first, no order is taken after somebody was told."""
     await gateway.connect()

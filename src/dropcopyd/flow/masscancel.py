@@ -7,7 +7,8 @@ reconnect brings up.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -105,17 +106,19 @@ class MassCancel:
     ) -> tuple[Control, Cancelled]:
         """Latch, withhold, cancel: one account."""
         control = self._controls.kept.control(account.organization_id, ControlScope.ACCOUNT, account.account_id)
-        latched = await self._controls.kept.latch(principal, control, reason)
-        return latched, await self._stop(principal, account)
+        with self._at_work_on([account]):
+            latched = await self._controls.kept.latch(principal, control, reason)
+            return latched, await self._stop(principal, account)
 
     async def kill_organization(self, principal: Principal, reason: str | None) -> tuple[Control, Cancelled]:
         """Latch, withhold, cancel: every account of the principal's organization; those that fail do not keep the
         others from it, and are named."""
         organization_id = principal.organization_id
         control = self._controls.kept.control(organization_id, ControlScope.ORGANIZATION, organization_id)
-        latched = await self._controls.kept.latch(principal, control, reason)
-        accounts = [account for account in await self._store.accounts() if account.organization_id == organization_id]
-        stopped = await asyncio.gather(*(self._tried_to_stop(principal, account) for account in accounts))
+        with self._at_work_on(await self._accounts_of(organization_id)):
+            latched = await self._controls.kept.latch(principal, control, reason)
+            accounts = await self._accounts_of(organization_id)
+            stopped = await asyncio.gather(*(self._tried_to_stop(principal, account) for account in accounts))
         commands = tuple(command for one in stopped for command in one.commands)
         failed = tuple(found for one in stopped for found in one.failed)
         return latched, Cancelled(commands, sum(one.withheld for one in stopped), failed)
@@ -177,14 +180,25 @@ class MassCancel:
 
     async def _stop(self, principal: Principal, account: Account) -> Cancelled:
         actor = await self._actors.get(account.account_id)
-        self._stopping[account.account_id] += 1
-        try:
+        with self._at_work_on([account]):
             withheld = await self._withhold(actor, lambda command: self._controls.judging.recheck(actor, command))
             spared = self._controls.judging.closer(account)
             cancelled = await self.cancel_all(principal, account, CancelFilter(spared=spared))
-        finally:
-            self._stopping[account.account_id] -= 1
         return Cancelled(cancelled.commands, withheld)
+
+    async def _accounts_of(self, organization_id: str) -> list[Account]:
+        return [account for account in await self._store.accounts() if account.organization_id == organization_id]
+
+    @contextmanager
+    def _at_work_on(self, accounts: Sequence[Account]) -> Iterator[None]:
+        """The sweep leaves these accounts alone, from before their latch is in force: whoever kills is told of each
+        cancel."""
+        ids = [account.account_id for account in accounts]
+        self._stopping.update(ids)
+        try:
+            yield
+        finally:
+            self._stopping.subtract(ids)
 
     async def _tried_to_stop(self, principal: Principal, account: Account) -> Cancelled:
         account_id = account.account_id
