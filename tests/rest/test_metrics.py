@@ -17,6 +17,7 @@ from dropcopy import proto as pb
 from dropcopyd.domain import machine
 from dropcopyd.domain.report import OrderReport, ReportKind
 from dropcopyd.rest import metrics_schemas
+from dropcopyd.store import tallying
 from tests.doubles import ManualClock
 from tests.rest.gateway import PATIENT, Gateway, Tenants, create, opened, replace
 from tests.rest.test_pages import fill, walk
@@ -25,6 +26,12 @@ from tests.rest.test_queries import trade_a_while
 HOUR_S = 3_600
 DAY_NS = 24 * HOUR_S * 10**9
 START = "2026-11-18T11:00:00Z"
+
+
+@pytest.fixture(autouse=True, params=[3, tallying.GAINS_MAX], ids=["in the sums", "waiting"])
+def some_wait(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are the same, wherever they are kept."""
+    monkeypatch.setattr(tallying, "GAINS_MAX", request.param)
 
 
 def total(rows: list[Any], amount: Callable[[Any], str]) -> Decimal:

@@ -6,10 +6,12 @@ from collections import Counter
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
+
 from dropcopy import proto as pb
 from dropcopyd.domain.order import ActionType
 from dropcopyd.domain.report import ReportKind
-from dropcopyd.store import keeping
+from dropcopyd.store import tallying
 from dropcopyd.store.migrate import DATABASE_NAME
 from tests.domain.build import AAPL, limit_terms, report, trade
 from tests.store.build import Desk, lives, make_folder, opened
@@ -23,6 +25,13 @@ async def commit_all(folder: Path, desks: list[Desk]) -> sqlite3.Connection:
     connection = sqlite3.connect(folder / DATABASE_NAME)
     connection.row_factory = sqlite3.Row
     return connection
+
+
+def tallied(connection: sqlite3.Connection, grain: str) -> list[sqlite3.Row]:
+    """The sums of hours or days, and what is not in them yet."""
+    columns = "strategy_id, symbol, counts, amounts"
+    sql = f"SELECT {columns} FROM tallies WHERE grain = ? UNION ALL SELECT {columns} FROM gains"
+    return connection.execute(sql, (grain,)).fetchall()
 
 
 def order_id_of(event: pb.TradingEvent, orders: dict[str, str]) -> str | None:
@@ -58,7 +67,9 @@ async def test_each_event_names_its_order(tmp_path: Path) -> None:
     assert subjects == Counter({kind: kinds[kind] for kind in ("BROKER_POSITION", "ACCOUNT_STATUS")})
 
 
-async def test_tallies_are_a_recount(tmp_path: Path) -> None:
+@pytest.mark.parametrize("waiting", [0, 5, tallying.GAINS_MAX])
+async def test_tallies_are_a_recount(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, waiting: int) -> None:
+    monkeypatch.setattr(tallying, "GAINS_MAX", waiting)
     make_folder(tmp_path)
     desk = Desk(1)
     list(lives(desk, 10))
@@ -73,8 +84,8 @@ async def test_tallies_are_a_recount(tmp_path: Path) -> None:
     play.report(trade("f1", "1.5", "101.25", name))
     play.report(trade("f2", "0.5", "101.5", name))
     connection = await commit_all(tmp_path, [desk])
-    for grain in keeping.GRAINS:
-        rows = connection.execute("SELECT * FROM tallies WHERE grain = ?", (grain,)).fetchall()
+    for grain in ("H", "D"):
+        rows = tallied(connection, grain)
         counts: Counter[str] = Counter()
         volume: dict[tuple[str, str], Decimal] = {}
         realized: dict[str, Decimal] = {}
@@ -106,8 +117,8 @@ async def test_every_leg_is_counted_once(tmp_path: Path) -> None:
     list(lives(desk, 8))
     connection = await commit_all(tmp_path, [desk])
     legs: Counter[str] = Counter()
-    for (text,) in connection.execute("SELECT counts FROM tallies WHERE grain = 'D'"):
-        for name, count in json.loads(text).items():
+    for row in tallied(connection, "D"):
+        for name, count in json.loads(row["counts"]).items():
             if name.startswith("leg|"):
                 legs[name.split("|")[1]] += count
     stamps = connection.execute(

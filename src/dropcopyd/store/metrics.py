@@ -1,5 +1,5 @@
-"""The `Metrics` port: the tallies of a range, whole days by the day and the hours at its ends by the hour; and what the
-positions last said of the day in which it ends."""
+"""The `Metrics` port: the tallies of a range, whole days by the day and the hours at its ends by the hour, with what
+waits to be added to them; and what the positions last said of the day in which it ends."""
 
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,13 +10,15 @@ from dropcopyd.decode import daily_pnl
 from dropcopyd.domain import money
 from dropcopyd.domain.account import Account
 from dropcopyd.domain.instrument import AssetClass
-from dropcopyd.domain.tally import Tally
+from dropcopyd.domain.tally import Dimension, Tally
 from dropcopyd.record import Figures, Group, Wanted
 from dropcopyd.store import rows
 from dropcopyd.store.history import sequence_at
-from dropcopyd.store.keeping import GRAINS, tally_of
 from dropcopyd.store.reader import Reader
+from dropcopyd.store.tallying import DAY_HOURS, HOUR_NS, gains_of, tally_of
 
+_Gains = Mapping[tuple[int, Dimension], Tally]
+"""What the sums lack yet, by the hour since 1970."""
 _LAST_ROLL: Final = """
 SELECT received_at_ns FROM adjustments INDEXED BY adjustments_rolls
 WHERE account = ?1 AND kind = 'DAY_ROLL' AND broker_sent_at_ns < ?2 AND received_at_ns < ?2
@@ -45,10 +47,12 @@ class SqliteMetrics:
             (since_ns,) = connection.execute(
                 "SELECT tallied_since_ns FROM accounts WHERE number = ?", (number,)
             ).fetchone()
-            instruments = self._reader.instruments_by(connection)
+            instruments, gains = self._reader.instruments_by(connection), gains_of(connection, number)
             return [
                 Figures(
-                    _sums(connection, number, wanted), since_ns, _daily_pnl(connection, number, wanted, instruments)
+                    _sums(connection, number, wanted, gains),
+                    since_ns,
+                    _daily_pnl(connection, number, wanted, instruments),
                 )
                 for wanted in ranges
             ]
@@ -56,7 +60,7 @@ class SqliteMetrics:
         return await self._reader.read(query)
 
 
-def _sums(connection: sqlite3.Connection, account: int, wanted: Wanted) -> dict[str, Tally]:
+def _sums(connection: sqlite3.Connection, account: int, wanted: Wanted, gains: _Gains) -> dict[str, Tally]:
     sums: dict[str, Tally] = {}
     narrowed, values = "", []
     for column, value in (("strategy_id", wanted.strategy_id), ("symbol", wanted.symbol)):
@@ -69,32 +73,39 @@ def _sums(connection: sqlite3.Connection, account: int, wanted: Wanted) -> dict[
             f" WHERE account = ? AND grain = ? AND period >= ? AND period < ?{narrowed}",
             (account, grain, first, end, *values),
         )
-        for row in found:
-            sums.setdefault(_key(row, wanted.group), Tally()).add(tally_of(row["counts"], row["amounts"]))
+        for *of, counts, amounts in found:
+            sums.setdefault(_key(Dimension(*of), wanted.group), Tally()).add(tally_of(counts, amounts))
+    first_hour, end_hour = wanted.since_ns // HOUR_NS, wanted.until_ns // HOUR_NS
+    for (hour, of_gain), gain in gains.items():
+        if first_hour <= hour < end_hour and _is_wanted(of_gain, wanted):
+            sums.setdefault(_key(of_gain, wanted.group), Tally()).add(gain)
     return sums
 
 
-def _key(row: sqlite3.Row, group: Group | None) -> str:
+def _is_wanted(of: Dimension, wanted: Wanted) -> bool:
+    return wanted.strategy_id in (None, of.strategy_id) and wanted.symbol in (None, of.symbol)
+
+
+def _key(of: Dimension, group: Group | None) -> str:
     match group:
         case Group.STRATEGY:
-            return str(row["strategy_id"])
+            return of.strategy_id
         case Group.SYMBOL:
-            return f"{row['asset_class']}|{row['symbol']}"
+            return f"{of.asset_class}|{of.symbol}"
     return ""
 
 
 def _stretches(wanted: Wanted) -> Iterator[tuple[str, int, int]]:
     """(grain, first period, period after the last): the whole days, and the hours before and after them."""
-    hour_ns, day_ns = GRAINS["H"], GRAINS["D"]
+    day_ns = DAY_HOURS * HOUR_NS
     first_day, end_day = -(-wanted.since_ns // day_ns), wanted.until_ns // day_ns
-    hours = day_ns // hour_ns
-    first_hour, end_hour = wanted.since_ns // hour_ns, wanted.until_ns // hour_ns
+    first_hour, end_hour = wanted.since_ns // HOUR_NS, wanted.until_ns // HOUR_NS
     if first_day >= end_day:
         yield "H", first_hour, end_hour
         return
-    yield "H", first_hour, first_day * hours
+    yield "H", first_hour, first_day * DAY_HOURS
     yield "D", first_day, end_day
-    yield "H", end_day * hours, end_hour
+    yield "H", end_day * DAY_HOURS, end_hour
 
 
 def _daily_pnl(
@@ -116,7 +127,7 @@ def _daily_pnl(
         ).fetchone()
         said = None if event is None else daily_pnl(event["payload"])
         currency = instruments((AssetClass(row["asset_class"]), row["symbol"])).currency
-        of_group = sums.setdefault(_key(row, wanted.group), {})
+        of_group = sums.setdefault(_key(Dimension("", row["asset_class"], row["symbol"]), wanted.group), {})
         before = of_group.get(currency, money.ZERO)
         of_group[currency] = None if said is None or before is None else money.add(before, Decimal(said))
     return sums
