@@ -11,6 +11,7 @@ from pathlib import Path
 
 from dropcopyd.observe import configure_logs
 from dropcopyd.store.apart import Counterpart
+from dropcopyd.store.checkpointing import Checkpoints
 from dropcopyd.store.committing import Committer
 from dropcopyd.store.migrate import connect
 from dropcopyd.system import KillAt, NoFailpoints, tune_collector
@@ -33,9 +34,11 @@ def main() -> None:
     failpoints = KillAt(options.kill_at) if options.kill_at else NoFailpoints()
     connection = connect(options.database, cache_bytes=options.cache_bytes)
     try:
-        counterpart = Counterpart.of(options.socket, Committer(connection, ProtobufEncoder(), failpoints))
-        tune_collector()
-        counterpart.run()
+        committer = Committer(connection, ProtobufEncoder(), failpoints)
+        with Checkpoints(options.database, connection) as checkpoints:
+            counterpart = Counterpart.of(options.socket, committer, checkpoints.committed)
+            tune_collector()
+            counterpart.run()
     finally:
         connection.close()
 

@@ -25,6 +25,7 @@ from dropcopyd.store.writer import Entry, Outcomes
 from dropcopyd.wire import ProtobufEncoder
 from tests.doubles import ManualClock
 from tests.store.build import Announced, Desk, account, account_id, lives, make_folder, opened, writer_process
+from tests.store.figures import figures
 from tests.store.journal import verify
 
 _DIES = """
@@ -46,13 +47,15 @@ def pid_of(store: SqliteStore) -> int:
     return store._writer._process.pid
 
 
-def content(folder: Path) -> list[str]:
-    """Every row of the database, but for what names the file."""
+def content(folder: Path) -> list[object]:
+    """Every row of the database, but for what names the file; of what waits to be counted, a row a commit, the sums."""
+    apart = ('INSERT INTO "meta"', 'INSERT INTO "gains"')
     connection = sqlite3.connect(folder / DATABASE_NAME)
     try:
-        return [line for line in connection.iterdump() if not line.startswith('INSERT INTO "meta"')]
+        rows = [line for line in connection.iterdump() if not line.startswith(apart)]
     finally:
         connection.close()
+    return [*rows, figures(folder, "H"), figures(folder, "D")]
 
 
 async def write(folder: Path, apart: Apart | None) -> Announced:

@@ -279,16 +279,18 @@ class WriterProcess:
 class Counterpart:
     """The process's end: carries out what comes, until the daemon is gone."""
 
-    def __init__(self, end: socket.socket, committer: Committer) -> None:
+    def __init__(self, end: socket.socket, committer: Committer, on_committed: Callable[[], None]) -> None:
+        """`on_committed` is called when a group is durable and its answer is on its way."""
         self._socket = end
         self._committer = committer
+        self._on_committed = on_committed
         self._frames = parcel.Frames()
         self._items: deque[parcel.Item] = deque()
 
     @classmethod
-    def of(cls, number: int, committer: Committer) -> Self:
+    def of(cls, number: int, committer: Committer, on_committed: Callable[[], None]) -> Self:
         """On the socket with that number."""
-        return cls(socket.socket(fileno=number), committer)
+        return cls(socket.socket(fileno=number), committer, on_committed)
 
     def run(self) -> None:
         """Whatever is waiting is one group. What had been read when the daemon died is committed, no more."""
@@ -329,3 +331,4 @@ class Counterpart:
             self._committer.readmit(cast("Account", self._items.popleft()))
             group = Group([None])
         self._socket.sendall(parcel.frame(parcel.pack_group(group)))
+        self._on_committed()
