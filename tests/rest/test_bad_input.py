@@ -128,7 +128,7 @@ async def test_search_and_metrics_take_names_as_names(gateway: Gateway, text: st
 
 @pytest.mark.parametrize(
     "segment",
-    ["%2e%2e", "..%2f..%2fetc%2fpasswd", "'%20OR%201=1", UUID[:-1], UUID + "0", "%00", "%ff", "é", "*", "null"],
+    ["%2e%2e", "..%2f..%2fetc%2fpasswd", "'%20OR%201=1", UUID[:-1], UUID + "0", "%ff", "é", "*", "null"],
 )
 async def test_a_path_is_ids_and_nothing_else(gateway: Gateway, segment: str) -> None:
     for path in (
@@ -145,6 +145,24 @@ async def test_a_path_is_ids_and_nothing_else(gateway: Gateway, segment: str) ->
         answer = await gateway.client.get(path)
         assert answer.status_code in (404, 422), (path, answer.status_code)
         assert answer.json()["code"] in ("invalid_argument", "route_not_found"), path
+
+
+@pytest.mark.parametrize("segment", ["%00", "%0A", "%0d%0a", "A%0aB", "%1b%5b", "%7f", f"{UUID}%0a", "%0A%2e%2e"])
+async def test_a_control_character_in_a_path_is_no_request(gateway: Gateway, segment: str) -> None:
+    """Also one that a pattern would overlook: `$` matches before a last line break."""
+    for method, path in (
+        ("GET", f"/v1/accounts/{segment}"),
+        ("GET", f"{gateway.account}/positions/{segment}/explanation"),
+        ("GET", f"{gateway.account}/orders/{segment}/timeline"),
+        ("DELETE", f"/v1/keys/{segment}"),
+        ("PATCH", f"/v1/symbol-controls/{segment}"),
+        ("GET", f"/nowhere/{segment}"),
+        ("POST", f"{gateway.account}/intents{segment}"),
+    ):
+        answer = await gateway.client.request(method, path, json=create() if method == "POST" else None)
+        assert (answer.status_code, answer.json()["code"]) == (400, "malformed_request"), (method, path)
+        assert answer.headers["content-type"] == "application/problem+json"
+    assert (await gateway.get("orders"))["data"] == [], "nothing was taken for the route that trades"
 
 
 async def test_references_of_any_script_come_back_as_they_were(gateway: Gateway) -> None:

@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import gc
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from dropcopyd.domain.limits import Limits
 from tests.rest.gateway import Gateway, Tenants, create, opened
@@ -254,3 +256,29 @@ async def test_answers_carry_a_date_and_no_server(gateway: Gateway) -> None:
     answer = await gateway.client.get("/healthz")
     assert answer.headers["date"].endswith("GMT")
     assert "server" not in answer.headers
+
+
+def requests_in_memory() -> int:
+    return sum(isinstance(found, RequestResponseCycle) for found in gc.get_objects())
+
+
+async def test_a_request_that_is_over_is_freed_without_the_collector(gateway: Gateway) -> None:
+    """The collector of reference cycles stops every order and stream for as long as it looks."""
+    gc.collect()
+    gc.disable()
+    try:
+        async with wire(gateway) as connection:
+            for _ in range(20):
+                for asked, status in (
+                    (request(gateway), 201),
+                    (request(gateway, b"{}"), 422),
+                    (request(gateway, b"", method="GET", path="orders"), 200),
+                    (request(gateway, GOOD, "Expect: 100-continue"), 201),
+                ):
+                    await connection.send(asked)
+                    if b"Expect" in asked:
+                        await connection.reader.readuntil(b"\r\n\r\n")
+                    assert (await connection.answer())[0] == status
+            assert requests_in_memory() <= 2
+    finally:
+        gc.enable()

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 from functools import lru_cache, partial
@@ -52,6 +53,7 @@ _BUCKETS_S: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
 _GONE: Final = "gone"
 """The status of a request whose client left before it was answered, in metrics."""
 _NO_ROUTE: Final = "none"
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _CORS_METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _CORS_REQUEST_HEADERS: Final = (
     *("authorization", "x-api-key", "content-type", "idempotency-key", "if-match"),
@@ -278,6 +280,10 @@ class Guard:
             await send(message)
 
         try:
+            if _CONTROL.search(scope["path"]):  # patterns of routes stop at a line break, or overlook the last one
+                refusal = DropcopyError(Code.MALFORMED_REQUEST, "a path has no control characters")
+                await problem_response(refusal)(scope, receive, sending)
+                return
             await self._app(scope, receive, sending)
         except ClientDisconnect:
             _log.info("rest.client_gone", route=_route(scope))

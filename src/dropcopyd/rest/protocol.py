@@ -30,8 +30,8 @@ _HEADER_COST_BYTES: Final = 4
 """A header's colon, blank and line end."""
 _DROPPED_BYTES_MAX: Final = 4 * MIB
 """What a client may go on sending after it was answered, so that it reads its answer before a reset; then it is cut."""
-
-
+_GO_ON: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+"""What uvicorn may write before an answer's head."""
 _SILENCE_S: Final = 10
 """A connection whose peer acknowledges nothing ends so long after `stall_s`: when its stream has been cut."""
 
@@ -72,6 +72,45 @@ class Environment:
         if second != self._second:
             self._second = second
             self.state.default_headers = [(b"date", formatdate(second, usegmt=True).encode())]
+
+
+class _Joining:
+    """The transport as one answer sees it: its head leaves together with what follows at once, in one packet.
+
+    uvicorn writes them one after the other, and each write is a call of the kernel and wakes the client.
+    """
+
+    __slots__ = ("_held", "_loop", "_transport")
+
+    def __init__(self, transport: Transport, loop: asyncio.AbstractEventLoop) -> None:
+        """It knows nothing of the answer, which holds it: each answer would be left to the collector of cycles."""
+        self._transport = transport
+        self._loop = loop
+        self._held: bytes | None = None
+        """The head until it is written; then b""."""
+
+    def write(self, data: bytes) -> None:
+        if self._held:
+            held, self._held = self._held, b""
+            self._transport.write(held + data)
+        elif self._held is None and data != _GO_ON:
+            self._held = data
+            self._loop.call_soon(self._flush)
+        else:
+            self._transport.write(data)
+
+    def close(self) -> None:
+        self._flush()
+        self._transport.close()
+
+    def is_closing(self) -> bool:
+        return self._transport.is_closing()
+
+    def _flush(self) -> None:
+        """Nothing has followed: the head of a stream that has nothing to say yet."""
+        if self._held and not self._transport.is_closing():
+            held, self._held = self._held, b""
+            self._transport.write(held)
 
 
 class RestProtocol(HttpToolsProtocol):
@@ -162,6 +201,7 @@ class RestProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: object) -> None:
         self._running = cycle
+        cycle.transport = _Joining(self.transport, self.loop)  # type: ignore[assignment]  # all that a cycle uses
         self.scope["dropcopy.connection"] = self  # type: ignore[typeddict-unknown-key]  # for streams: flow.pump
         super()._start_asgi_task(cycle, app)  # type: ignore[arg-type]  # uvicorn's own type of an application
 
