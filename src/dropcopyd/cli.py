@@ -28,6 +28,7 @@ from dropcopyd.administration import (
 )
 from dropcopyd.brokers.paper import SessionMode
 from dropcopyd.brokers.paper.calendars import check_calendars
+from dropcopyd.collecting import tune_collector
 from dropcopyd.config import Settings
 from dropcopyd.domain.catalogue import instruments_of
 from dropcopyd.errors import Code, DropcopyError
@@ -35,7 +36,7 @@ from dropcopyd.node import Addresses, Node
 from dropcopyd.observe import configure_logs
 from dropcopyd.store.audit import audit
 from dropcopyd.store.backup import backup, restore
-from dropcopyd.system import RandomIds, SystemClock, allow_open_files, tune_collector
+from dropcopyd.system import RandomIds, SystemClock, allow_open_files
 
 app = typer.Typer(
     name="dropcopyd",

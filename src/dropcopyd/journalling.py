@@ -9,12 +9,13 @@ import argparse
 import signal
 from pathlib import Path
 
+from dropcopyd.collecting import tune_collector
 from dropcopyd.observe import configure_logs
 from dropcopyd.store.apart import Counterpart
 from dropcopyd.store.checkpointing import Checkpoints
 from dropcopyd.store.committing import Committer
 from dropcopyd.store.migrate import connect
-from dropcopyd.system import KillAt, NoFailpoints, tune_collector
+from dropcopyd.system import KillAt, NoFailpoints
 from dropcopyd.wire import ProtobufEncoder
 
 

@@ -23,6 +23,7 @@ from dropcopyd.brokers.paper import (
     plan_from,
     render_plan,
 )
+from dropcopyd.collecting import collect_when_quiet
 from dropcopyd.config import Settings
 from dropcopyd.domain.account import Account, BrokerKind, Principal
 from dropcopyd.domain.catalogue import Catalogue, instruments_of
@@ -189,6 +190,7 @@ class Node:
         services.create_task(parts.flattener.run())
         services.create_task(parts.losses.run())
         services.create_task(_sweep(parts.actors))
+        services.create_task(collect_when_quiet())
         self._is_ready = True
         _log.info("node.ready", rest=addresses.rest, grpc=addresses.grpc, grpc_tls=addresses.grpc_tls)
         on_ready(addresses)

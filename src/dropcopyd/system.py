@@ -1,6 +1,5 @@
 """The real clock, ids and failpoints: the ports that the operating system answers."""
 
-import gc
 import os
 import re
 import resource
@@ -17,7 +16,6 @@ from typing import Final
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SPEED: Final = re.compile(r"[0-9]{1,4}(\.[0-9]{1,3})?", re.ASCII)
 _OPEN_FILES_MAX: Final = 1_048_576
-_COLLECTOR_THRESHOLDS: Final = (20_000, 20, 100)
 _ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _VARIANTS: Final = "89ab"
 _SHIFTS: Final = tuple(range(0, 90, 5))
@@ -34,17 +32,6 @@ def allow_open_files() -> int:
         with suppress(ValueError, OSError):  # some systems allow less than they say
             resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-
-
-def tune_collector() -> None:
-    """Look for reference cycles more seldom, and never again in what is loaded now; to be called once all is up.
-
-    With ten thousand streams open a full collection stops every stream for most of a second, and by the interpreter's
-    own thresholds their arrival alone causes several. Nearly everything here is freed by its count of references.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*_COLLECTOR_THRESHOLDS)
 
 
 class SystemClock:

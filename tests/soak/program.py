@@ -18,12 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from dropcopyd import config
+from dropcopyd.collecting import tune_collector
 from dropcopyd.domain.event import Batch
 from dropcopyd.domain.instrument import Instrument
 from dropcopyd.node import Addresses, Node, packaged_instruments
 from dropcopyd.observe import configure_logs
 from dropcopyd.store.sqlite import SqliteStore
-from dropcopyd.system import allow_open_files, tune_collector
+from dropcopyd.system import allow_open_files
 from tests.store.build import Desk
 
 _BURST_BATCH = 500
