@@ -30,6 +30,7 @@ from dropcopyd.node import packaged_instruments, seed_instruments
 from dropcopyd.rest.cursor import make_cursor
 from dropcopyd.rest.times import render_time
 from dropcopyd.store.sqlite import open_store
+from dropcopyd.store.tallying import Tallies
 from dropcopyd.system import NoFailpoints, RandomIds, SystemClock
 from dropcopyd.wire import ProtobufEncoder
 
@@ -130,6 +131,9 @@ def lengthen(folder: Path, days: int) -> int:
     connection = sqlite3.connect(folder / "dropcopy.db", isolation_level=None)
     for pragma in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -2000000", "foreign_keys = OFF"):
         connection.execute(f"PRAGMA {pragma}")
+    connection.execute("BEGIN")
+    Tallies(connection).settle()
+    connection.execute("COMMIT")
     (events,) = connection.execute("SELECT head FROM accounts").fetchone()
     (orders,) = connection.execute("SELECT max(number) FROM orders").fetchone()
     (trades,) = connection.execute("SELECT max(number) FROM trades").fetchone()
