@@ -58,10 +58,15 @@ async def test_nothing_overtakes_on_a_line(tmp_path: Path) -> None:
     """Thirty commands with random latencies arrive in the order in which they were sent."""
     plan = replace(LATE, parameters=REALISTIC)
     async with serving(tmp_path, plans={ACCOUNT: plan}) as service, asyncio.TaskGroup() as tasks:
+        sent = []
         for number in range(30):
-            tasks.create_task(service.broker.submit(submission(f"C{number}", asked=terms(1, "90")), 60))
+            sent.append(tasks.create_task(service.broker.submit(submission(f"C{number}", asked=terms(1, "90")), 60)))
             await asyncio.sleep(0)
         await told(service, 30)
+        while not all(one.done() for one in sent):  # an answer takes its time back, by this clock
+            service.clock.advance(0.05)
+            await settled(service)
+        assert all(isinstance(one.result(), Acknowledged) for one in sent)
         assert [report.broker_command_id for report in service.listener.of(ACCOUNT)] == [f"C{n}" for n in range(30)]
 
 
